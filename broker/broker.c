@@ -1,0 +1,510 @@
+/*
+ * broker.c - the broker process: one libevent loop, no capability, and nothing in it that blocks. It
+ * takes messages from clients, keepers and the supervisor to the core, and carries out the core's
+ * steps. Which step comes next it never decides itself.
+ */
+#include "broker.h"
+#include "log.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t
+broker_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int64_t
+broker_real_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct port *
+broker_find_port(struct broker *b, const char *name)
+{
+	struct port *port;
+
+	TAILQ_FOREACH(port, &b->ports, entry)
+		if (strcmp(port->config.name, name) == 0)
+			return port;
+	return NULL;
+}
+
+/* ---- settling ---- */
+
+/* Did the holder take what it was sent? If nobody is left to take it, the roster knows. */
+static void
+check_taken(struct port *port)
+{
+	struct request *r = port->holder;
+
+	if (r->fd < 0 && (r->peer == NULL || peer_has_read_all(r->peer))) {
+		lease_taken(&port->broker->host, &port->lease, port->lease.token);
+		return;
+	}
+	if (r->peer != NULL)
+		peer_kill(r->peer, "it was granted a port and does not take it");
+	port_end(port, LEASE_EXPIRED, "not taken by the client that was granted it");
+}
+
+static void
+carry_out(const struct lease_step *step)
+{
+	struct port *port = (struct port *)step->port;
+	struct request *r = (struct request *)step->request;
+
+	switch (step->type) {
+	case LEASE_STEP_GRANT:
+		port_open(port, r);
+		break;
+	case LEASE_STEP_TIMEOUT:
+		request_timed_out(r);
+		break;
+	case LEASE_STEP_FAIL:
+		request_failed(r, port->reason);
+		break;
+	case LEASE_STEP_TURNAROUND:
+		port_turnaround(port, step->token, step->reason);
+		break;
+	case LEASE_STEP_UNTAKEN:
+		check_taken(port);
+		break;
+	case LEASE_STEP_LATE:
+		port_late(port);
+		break;
+	}
+}
+
+static void
+set_timer(struct broker *b)
+{
+	uint64_t at = lease_deadline(&b->host), now = broker_now_ms(), in;
+	struct timeval tv;
+
+	if (at == LEASE_NEVER) {
+		event_del(&b->timer);
+		return;
+	}
+	in = at > now ? at - now : 0;
+	tv.tv_sec = (time_t)(in / 1000);
+	tv.tv_usec = (suseconds_t)(in % 1000 * 1000);
+	event_add(&b->timer, &tv);
+}
+
+void
+broker_settle(struct broker *b)
+{
+	struct lease_step step;
+
+	if (b->settling)
+		return; /* a step led here: the loop below goes on */
+	b->settling = true;
+	while (lease_next(&b->host, broker_now_ms(), &step))
+		carry_out(&step);
+	b->settling = false;
+	set_timer(b);
+}
+
+static void
+on_timer(evutil_socket_t socket, short what, void *arg)
+{
+	(void)socket;
+	(void)what;
+	broker_settle(arg);
+}
+
+/* ---- clients ---- */
+
+static struct account *
+find_account(struct broker *b, uid_t uid)
+{
+	struct account *account;
+
+	TAILQ_FOREACH(account, &b->accounts, entry)
+		if (account->uid == uid)
+			return account;
+	account = calloc(1, sizeof(*account));
+	if (account != NULL) {
+		account->uid = uid;
+		TAILQ_INSERT_TAIL(&b->accounts, account, entry);
+	}
+	return account;
+}
+
+/* Told and closed: too many connections. */
+static void
+turn_away(struct peer *p, unsigned limit, const char *whose, const char *key)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "more than %u connections %s (%s)", limit, whose, key);
+	log_line("turn away pid=%ld uid=%ld: %s", (long)p->pid, (long)p->uid, text);
+	peer_send(p,
+	    varlink_error_new("io.comlease.QuotaExceeded", json_pack("{s:s}", "message", text)), -1);
+	peer_close(p);
+}
+
+/* Root has a few in reserve, to look and to mend. */
+#define RESERVE 16
+
+static void
+add_peer(struct broker *b, int socket)
+{
+	struct account *account;
+	struct peer *p;
+	unsigned reserve;
+	int error = peer_new(b->base, socket, &service_handler, b, &p);
+
+	if (error < 0) {
+		log_line("accept error=%s", strerror(-error));
+		return;
+	}
+	TAILQ_INSERT_TAIL(&b->peers, p, entry);
+	b->connections++;
+	account = find_account(b, p->uid);
+	if (account == NULL) {
+		peer_kill(p, "no memory");
+		return;
+	}
+	account->connections++;
+	reserve = p->uid == 0 ? RESERVE : 0;
+	if (account->connections > b->config.connections_uid_max + reserve)
+		turn_away(p, b->config.connections_uid_max, "of one user", "max-connections-per-uid");
+	else if (b->connections > b->config.connections_max + reserve)
+		turn_away(p, b->config.connections_max, "in all", "max-connections");
+}
+
+static void
+remove_peer(struct broker *b, struct peer *p)
+{
+	struct account *account = find_account(b, p->uid);
+
+	b->connections--;
+	if (account != NULL && account->connections > 0 && --account->connections == 0) {
+		TAILQ_REMOVE(&b->accounts, account, entry);
+		free(account);
+	}
+	peer_free(p);
+}
+
+void
+broker_peer_gone(struct broker *b, struct peer *p)
+{
+	struct port *port;
+
+	if (p->request != NULL)
+		request_gone(p->request);
+	if (p->subscription != NULL)
+		publish_unsubscribe(b, p);
+	TAILQ_FOREACH(port, &b->ports, entry)
+		if (port->revoker == p)
+			port->revoker = NULL;
+	TAILQ_REMOVE(&b->peers, p, entry);
+	TAILQ_INSERT_TAIL(&b->dead, p, entry);
+	event_active(&b->reaper, EV_TIMEOUT, 0);
+}
+
+/* Freed here, where nobody up the stack uses them. */
+static void
+on_reap(evutil_socket_t socket, short what, void *arg)
+{
+	struct broker *b = arg;
+	struct peer *p;
+
+	(void)socket;
+	(void)what;
+	while ((p = TAILQ_FIRST(&b->dead)) != NULL) {
+		TAILQ_REMOVE(&b->dead, p, entry);
+		remove_peer(b, p);
+	}
+	broker_settle(b);
+}
+
+/* No descriptor is left: with the spare one the next client is told, and listening pauses, or the
+ * loop would spin on a connection that it can't take. */
+static void
+out_of_descriptors(struct broker *b)
+{
+	static const char told[] =
+	    "{\"error\":\"io.comlease.QuotaExceeded\",\"parameters\":{\"message\":\"the broker has no "
+	    "descriptor left; try again\"}}";
+	const struct timeval pause = { .tv_usec = 100000 };
+	int fd;
+
+	if (b->spare >= 0) {
+		close(b->spare);
+		fd = accept4(b->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			(void)send(fd, told, sizeof(told), MSG_NOSIGNAL | MSG_DONTWAIT);
+			close(fd);
+		}
+		b->spare = dup(b->listening);
+	}
+	log_line("accept error=%s; pausing", strerror(EMFILE));
+	event_del(&b->accept);
+	event_add(&b->accept_again, &pause);
+}
+
+static void
+on_accept_again(evutil_socket_t socket, short what, void *arg)
+{
+	struct broker *b = arg;
+
+	(void)socket;
+	(void)what;
+	event_add(&b->accept, NULL);
+}
+
+static void
+on_accept(evutil_socket_t socket, short what, void *arg)
+{
+	struct broker *b = arg;
+	int fd, n;
+
+	(void)what;
+	for (n = 0; n < 16; n++) { /* the others have their turn too */
+		fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			add_peer(b, fd);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+			out_of_descriptors(b);
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+/* ---- the supervisor ---- */
+
+void
+broker_serve(struct broker *b)
+{
+	const struct port *port;
+
+	if (b->serving || b->listening < 0 || !b->configured)
+		return;
+	TAILQ_FOREACH(port, &b->ports, entry)
+		if (!port->reported && !port->late)
+			return;
+	b->serving = true;
+	event_assign(&b->accept, b->base, b->listening, EV_READ | EV_PERSIST, on_accept, b);
+	event_add(&b->accept, NULL);
+	log_debug("serve");
+}
+
+static int
+become(const struct ipc_message *m)
+{
+	gid_t gid = (gid_t)m->token;
+	uid_t uid = (uid_t)m->number;
+
+	if (!m->flag)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Ports that have gone, changed or come. One that has another device is another port. */
+static void
+apply_config(struct broker *b, struct config *new)
+{
+	const struct config_port *config;
+	struct port *port, *next;
+	size_t i;
+
+	for (port = TAILQ_FIRST(&b->ports); port != NULL; port = next) {
+		next = TAILQ_NEXT(port, entry);
+		config = config_find(new, port->config.name);
+		if (config != NULL && config_same_device(config, &port->config))
+			port->config = *config;
+		else
+			port_free(port);
+	}
+	for (i = 0; i < new->port_count; i++) {
+		port = broker_find_port(b, new->ports[i].name);
+		if (port != NULL) { /* into the order of the files */
+			TAILQ_REMOVE(&b->ports, port, entry);
+			TAILQ_INSERT_TAIL(&b->ports, port, entry);
+			publish_port(port);
+		} else if (port_new(b, &new->ports[i]) < 0) {
+			log_line("port=%s error=no memory", new->ports[i].name);
+		}
+	}
+	config_free(&b->config);
+	b->config = *new;
+}
+
+static int
+handle_config(struct broker *b, const struct ipc_message *m, int fd)
+{
+	const struct config_rules rules = { .privileged = true, .can_revoke = true };
+	char error[CONFIG_ERROR_MAX];
+	struct config new;
+	int result = b->configured ? 0 : become(m);
+
+	if (result < 0) {
+		log_line("user uid=%lu error=%s", (unsigned long)m->number, strerror(-result));
+		return result;
+	}
+	result = config_read(fd, "the supervisor's configuration", &rules, &new, error);
+	if (result < 0) {
+		log_line("%s", error);
+		return b->configured ? 0 : result;
+	}
+	apply_config(b, &new);
+	b->configured = true;
+	broker_serve(b);
+	return 0;
+}
+
+static void
+handle_listen(struct broker *b, const struct ipc_message *m, int fd)
+{
+	uint64_t now = broker_now_ms();
+
+	b->listening = dup(fd);
+	b->spare = dup(fd);
+	b->hold_until_ms = m->flag ? now + BROKER_HOLD_MS : 0;
+	b->returns_until_ms = m->flag ? now + BROKER_RETURN_MS : 0;
+	lease_host_init(&b->host, m->number, BROKER_TAKE_MS, b->hold_until_ms);
+}
+
+static int
+handle(struct broker *b, const struct ipc_message *m, int fd)
+{
+	struct port *port;
+
+	switch (m->type) {
+	case IPC_LISTEN:
+		handle_listen(b, m, fd);
+		break;
+	case IPC_CONFIG:
+		return handle_config(b, m, fd);
+	case IPC_CHANNEL:
+		port = broker_find_port(b, m->text);
+		if (port != NULL && fd >= 0)
+			port_connect(port, dup(fd));
+		break;
+	case IPC_ANSWER:
+		port = broker_find_port(b, m->text);
+		if (port != NULL)
+			request_answered(port, m->id, m->flag);
+		break;
+	default:
+		log_line("unknown message type=%u from the supervisor", m->type);
+	}
+	return 0;
+}
+
+static void
+on_supervisor(evutil_socket_t socket, short what, void *arg)
+{
+	struct broker *b = arg;
+	struct ipc_message m;
+	int fd, result;
+
+	(void)what;
+	while ((result = ipc_receive(socket, &m, &fd)) == 0) {
+		result = handle(b, &m, fd);
+		if (fd >= 0)
+			close(fd);
+		if (result < 0)
+			break;
+	}
+	if (result < 0) { /* it has ended, or told us what we can't do */
+		event_base_loopbreak(b->base);
+		return;
+	}
+	broker_settle(b);
+}
+
+/* ---- start and end ---- */
+
+static struct event_base *
+new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+		base = event_base_new_with_config(config);
+		event_config_free(config);
+	}
+	return base;
+}
+
+static void
+clear(struct broker *b)
+{
+	struct peer *p;
+
+	while ((p = TAILQ_FIRST(&b->subscribers)) != NULL)
+		peer_kill(p, NULL);
+	while ((p = TAILQ_FIRST(&b->peers)) != NULL)
+		peer_kill(p, NULL);
+	while (!TAILQ_EMPTY(&b->ports))
+		port_free(TAILQ_FIRST(&b->ports));
+	on_reap(-1, 0, b);
+	event_del(&b->timer);
+	event_del(&b->publisher);
+	event_del(&b->reaper);
+	event_del(&b->accept_again);
+	event_del(&b->supervisor);
+	if (b->serving)
+		event_del(&b->accept);
+	if (b->listening >= 0)
+		close(b->listening);
+	if (b->spare >= 0)
+		close(b->spare);
+	config_free(&b->config);
+	event_base_free(b->base);
+}
+
+int
+broker_main(void)
+{
+	struct broker b = { .listening = -1, .spare = -1 };
+
+	log_set_role("broker");
+	prctl(PR_SET_NAME, "comleased-brk");
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	TAILQ_INIT(&b.ports);
+	TAILQ_INIT(&b.peers);
+	TAILQ_INIT(&b.dead);
+	TAILQ_INIT(&b.subscribers);
+	TAILQ_INIT(&b.accounts);
+	lease_host_init(&b.host, 1, BROKER_TAKE_MS, 0);
+	b.base = new_base();
+	if (b.base == NULL) {
+		log_line("start error=no event loop");
+		return EX_OSERR;
+	}
+	evtimer_assign(&b.timer, b.base, on_timer, &b);
+	evtimer_assign(&b.reaper, b.base, on_reap, &b);
+	evtimer_assign(&b.accept_again, b.base, on_accept_again, &b);
+	publish_init(&b);
+	event_assign(&b.supervisor, b.base, IPC_SUPERVISOR_FD, EV_READ | EV_PERSIST, on_supervisor, &b);
+	event_add(&b.supervisor, NULL);
+	event_base_dispatch(b.base);
+	clear(&b);
+	return EX_OK;
+}

@@ -1,0 +1,257 @@
+/*
+ * broker.h - what the files of the broker process share: its ports, requests and subscriptions.
+ *
+ *	broker.c	the loop, the supervisor's messages, the core's steps carried out
+ *	broker_port.c	the keepers' messages
+ *	broker_request.c a request from Acquire to its outcome
+ *	service.c	Varlink methods: decode, call the above, encode
+ *	describe.c	ports, leases, waiters and events as JSON and as sentences
+ *	publish.c	who is told of changes: List and Acquire with `more`, Monitor
+ */
+#ifndef COMLEASE_BROKER_H
+#define COMLEASE_BROKER_H
+
+#include "config.h"
+#include "ipc.h"
+#include "lease.h"
+#include "peer.h"
+
+#define BROKER_COMMAND_MAX	64   /* a command's name, escaped */
+#define BROKER_KEY_LENGTH	32   /* hexadecimal digits */
+#define BROKER_DESCRIPTIONS_MAX 16   /* of one lease */
+#define BROKER_WAITERS_SHOWN	32   /* of a port's queue, in List and in news to waiters */
+#define BROKER_KEEPER_MS	5000 /* a keeper later than this is faulted */
+#define BROKER_TAKE_MS		5000 /* for a client to take its descriptor if others wait */
+#define BROKER_HOLD_MS		2000 /* after a restart: no grants, the old queue forms again */
+#define BROKER_RETURN_MS	30000 /* after a restart: `waited` of a request is believed */
+
+/* Where a request is on its way. */
+enum request_stage {
+	REQUEST_NEW,
+	REQUEST_ASKING,	 /* the supervisor looks whether it belongs to the holder */
+	REQUEST_WAITING, /* in the core's queue */
+	REQUEST_JOINING, /* the keeper opens another description for it */
+	REQUEST_GRANTED, /* it is port->holder */
+	REQUEST_JOINED,	 /* `fd` is to be attached */
+};
+
+/* A client's wish, and, once granted, what is known of the holder. */
+struct request {
+	struct lease_request core;
+	TAILQ_ENTRY(request) entry; /* in port->asking or port->joining */
+	struct port *port;
+	struct peer *peer; /* NULL: gone, or served */
+	enum request_stage stage;
+	pid_t pid;
+	uid_t uid;
+	int64_t since_real_ms; /* when it asked; of a holder: when it was granted */
+	int64_t wait_ms;       /* -1: for ever */
+	uint64_t id;	       /* of the message to keeper or supervisor */
+	uint64_t waited_ms;    /* how long it waited, once granted */
+	int fd;		       /* granted with `more`, to be attached; -1 */
+	int pidfd;	       /* of the holder; -1 */
+	unsigned descriptions; /* of the holder's lease */
+	bool more, delivered;
+	int64_t told_ahead;    /* with `more`: the last news; -1: none */
+	uint64_t told_token;
+	enum lease_state told_state;
+	char label[CONFIG_NAME_MAX + 1];
+	char key[BROKER_KEY_LENGTH + 1];
+	char command[BROKER_COMMAND_MAX];
+};
+
+TAILQ_HEAD(requests, request);
+
+struct port {
+	struct lease_port lease; /* the core's part */
+	struct config_port config;
+	struct broker *broker;
+	TAILQ_ENTRY(port) entry;
+	struct event channel_event;
+	int channel; /* to the keeper; -1 */
+	bool reported; /* the keeper has spoken */
+	bool late;     /* and then it did not */
+	uint64_t turnaround_id, rdev;
+	struct request *holder;
+	struct requests asking;	 /* the supervisor is asked for one at a time */
+	struct requests joining;
+	struct peer *revoker; /* waits for the end of the turnaround */
+	uint64_t revoked;     /* the token that it took; 0: it released its own */
+	struct request *ended; /* the last holder, until the turnaround is done: see port_end() */
+	enum lease_reason ended_reason;
+	uint64_t ended_token;
+	int64_t held_ms;
+	bool changed;		   /* subscribers are to be told */
+	bool troubled;		   /* a "state" event said that it is absent or faulted */
+	char detail[IPC_TEXT_MAX]; /* of the end */
+	char reason[IPC_TEXT_MAX]; /* why absent or faulted, or for what it was revoked */
+};
+
+TAILQ_HEAD(ports, port);
+TAILQ_HEAD(peers, peer);
+
+/* How many connections a uid has. */
+struct account {
+	TAILQ_ENTRY(account) entry;
+	uid_t uid;
+	unsigned connections;
+};
+
+TAILQ_HEAD(accounts, account);
+
+struct broker {
+	struct event_base *base;
+	struct lease_host host;
+	struct config config;
+	struct ports ports; /* in the configuration's order */
+	struct peers peers, dead, subscribers;
+	struct accounts accounts;
+	unsigned connections;
+	struct event supervisor, accept, accept_again, timer, reaper, publisher;
+	int listening, spare; /* spare: a descriptor in reserve, to tell a client that there are none */
+	uint64_t ids;
+	uint64_t hold_until_ms;	   /* no grants before */
+	uint64_t returns_until_ms; /* `waited` is believed so long */
+	unsigned monitors;
+	bool configured, serving, settling;
+};
+
+int broker_main(void);
+
+uint64_t broker_now_ms(void);
+int64_t broker_real_ms(void);
+
+/* Carries out what the core says until it has nothing more to say, then sets the timer. */
+void broker_settle(struct broker *);
+
+/* The handler's: everything that the client had or waited for goes. */
+void broker_peer_gone(struct broker *, struct peer *);
+
+struct port *broker_find_port(struct broker *, const char *name);
+
+/* Serves clients once every keeper has spoken or is late. */
+void broker_serve(struct broker *);
+
+/* ---- broker_port.c ---- */
+
+int port_new(struct broker *, const struct config_port *);
+
+/* No longer configured: its requests are told, the holder goes on undisturbed. */
+void port_free(struct port *);
+
+/* The channel to a (new) keeper. Owns it. */
+void port_connect(struct port *, int channel);
+
+/* The core's steps. */
+void port_turnaround(struct port *, uint64_t token, enum lease_reason);
+void port_open(struct port *, struct request *);
+void port_late(struct port *);
+
+/* To the keeper; if there is none at the moment, its successor will ask. */
+void port_tell(struct port *, const struct ipc_message *);
+
+/* The lease has ended; the core turns the port around. Log and monitors hear of the end when that is
+ * done: then no old descriptor works any more. detail: NULL. */
+void port_end(struct port *, enum lease_reason, const char *detail);
+
+/* The turnaround is done, or failed: the end is made known, whoever asked for it is answered. */
+void port_settled(struct port *);
+
+/* ---- broker_request.c ---- */
+
+/* Parameters of Acquire, checked. */
+struct request_wish {
+	const char *label, *key;
+	int64_t wait_ms, waited_ms;
+	int priority;
+	bool more;
+};
+
+void request_new(struct port *, struct peer *, const struct request_wish *);
+
+/* The supervisor's answer. */
+void request_answered(struct port *, uint64_t id, bool belongs);
+
+/* The lease that they were compared with has ended: into the queue. */
+void request_stop_asking(struct port *);
+
+/* A new keeper: what joins, asks again. */
+void request_rejoin(struct port *);
+
+/* The device went before the descriptor came: back to its place. */
+void request_requeue(struct request *);
+
+/* The holder's or joiner's description has come (fd >= 0, owned), or not (error, text). */
+void request_opened(struct port *, const struct ipc_message *, int fd);
+
+/* The outcomes but GRANT. */
+void request_timed_out(struct request *);
+void request_failed(struct request *, const char *why);
+
+/* The client has gone. */
+void request_gone(struct request *);
+
+/* Sends the lease with its descriptor to the client that asked with `more`. */
+void request_attach(struct request *);
+
+/* A holder that the keeper reported after a restart of this process. */
+struct request *request_restore(struct port *, uint64_t token, const char *text);
+
+/* The same the other way: for IPC_OPEN and IPC_HOLDER. */
+void request_save(const struct request *, char text[IPC_TEXT_MAX]);
+
+void request_free(struct request *);
+
+/* ---- service.c ---- */
+
+extern const struct peer_handler service_handler;
+
+/* Standard and own errors; `parameters` is stolen. The call is done. */
+void service_error(struct peer *, const char *error, json_t *parameters);
+
+/* Errors that have `port` and `message`. */
+void service_error_port(struct peer *, const char *error, const struct port *,
+    const char *message);
+
+/* ---- describe.c: new references, NULL: no memory ---- */
+
+json_t *describe_port(const struct port *);
+json_t *describe_lease(const struct port *, const struct request *holder);
+json_t *describe_waiting(const struct request *, size_t ahead);
+json_t *describe_process(const struct request *);
+
+/* "held by efax (pid 812, uid 1000) since 09:14:02": why one has to wait. */
+void describe_why(const struct port *, char *text, size_t size);
+
+/* ---- publish.c ---- */
+
+/* The port has changed: subscribers and the first waiters hear of it soon. */
+void publish_port(struct port *);
+
+/* A port that is no longer configured. */
+void publish_removed(struct port *);
+
+struct publish_event {
+	const char *event;
+	const struct port *port;
+	const struct request *request; /* NULL */
+	uint64_t token;
+	const char *reason, *detail, *state;
+	int64_t waited_ms, held_ms; /* -1: none */
+};
+
+/* To the log and to the monitors, at once. */
+void publish_event(struct broker *, const struct publish_event *);
+
+enum subscription_kind { SUBSCRIBE_LIST, SUBSCRIBE_MONITOR };
+
+/* `ports`: an array of names or NULL: all. The call is not done before the connection ends. 0,
+ * -ENOMEM. */
+int publish_subscribe(struct broker *, struct peer *, enum subscription_kind, json_t *ports);
+void publish_unsubscribe(struct broker *, struct peer *);
+void publish_init(struct broker *);
+
+/* Tells a waiter with `more` where it stands. */
+void publish_waiting(struct request *);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * config_key.h - private to config*.c and its tests: the tables of keys, and the text form of each
+ * value, both ways. A new key is a line in a table, a member in config.h, a default, a paragraph in
+ * comlease.conf(5) and two lines in comlease.conf.sample; tests/test_config.c misses the last two.
+ */
+#ifndef COMLEASE_CONFIG_KEY_H
+#define COMLEASE_CONFIG_KEY_H
+
+#include "config.h"
+
+#define CONFIG_REASON_MAX 256 /* what is wrong with a value */
+#define CONFIG_KEYS_MAX   16  /* in one table */
+#define CONFIG_PORTS_MAX  1000
+#define CONFIG_BYTES_MAX  (1024 * 1024) /* of one file */
+
+struct config_key {
+	const char *name;
+	/* Takes a value. 0; -EINVAL: *reason says what is wrong, as it follows "KEY: "; -ENOMEM. */
+	int (*set)(const struct config_key *, void *member, const char *value,
+		   char reason[CONFIG_REASON_MAX]);
+	/* Writes `KEY = VALUE` and a newline. */
+	void (*print)(const struct config_key *, const void *member, FILE *);
+	size_t offset;     /* of the member */
+	uint32_t min, max; /* of a number; max: bytes of a text */
+};
+
+/* Both end with a key without a name. */
+extern const struct config_key config_broker_keys[];
+extern const struct config_key config_port_keys[];
+
+/* The key of that name, or NULL. */
+const struct config_key *config_key_find(const struct config_key *table, const char *name);
+
+/* A key that somebody may have meant who wrote `name`, or NULL. */
+const struct config_key *config_key_guess(const struct config_key *table, const char *name);
+
+int config_key_set(const struct config_key *, void *object, const char *value,
+		   char reason[CONFIG_REASON_MAX]);
+
+/* A port with every default. The broker's, but for the paths. */
+void config_port_defaults(struct config_port *);
+void config_broker_defaults(struct config *);
+
+/* The socket and the state directory, where they are still NULL: from `rules`, or by default. Each
+ * returns 0, -ENOMEM, or -EINVAL and *reason: a whole message but for the file. */
+int config_default_socket(struct config *, const struct config_rules *,
+			  char reason[CONFIG_REASON_MAX]);
+int config_default_state_dir(struct config *, const struct config_rules *,
+			     char reason[CONFIG_REASON_MAX]);
+
+/* Like config_load() with NULL, from there. */
+int config_load_from(const char *file, const char *directory, const struct config_rules *,
+		     struct config *, char error[CONFIG_ERROR_MAX]);
+
+#endif

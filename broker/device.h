@@ -1,0 +1,75 @@
+/*
+ * device.h - the device of one port: every call that touches a tty is behind these functions. Two
+ * back ends: libserialport for real ports, plain termios for pseudo terminals (which libserialport
+ * cannot open). Any of these may block in a driver: only a keeper calls them.
+ *
+ * Error rule: 0 done, -errno failure, 1 (DEVICE_ABSENT) the device is not there. Where a `text` is
+ * given, it has DEVICE_TEXT_MAX bytes and says on anything but 0 what is wrong with which path, and
+ * where there is one, the way out.
+ */
+#ifndef COMLEASE_DEVICE_H
+#define COMLEASE_DEVICE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config.h"
+
+#define DEVICE_TEXT_MAX 256
+#define DEVICE_ABSENT	1
+
+struct sp_port;
+
+struct device {
+	int fd;		      /* our own description: a live lease's close is never the last; -1 */
+	struct sp_port *port; /* a real port that is ours to configure: owns fd; else NULL */
+	dev_t rdev;
+	bool is_pty;
+	char node[PATH_MAX]; /* what the configured path leads to */
+};
+
+void device_init(struct device *);
+
+/* Opens our own description. What is not a serial device is refused without being opened. With
+ * `live` somebody has a lease: his line settings are left alone. -EAGAIN: it is there, but does not
+ * open yet (a pty that is being made or unmade): try again soon. */
+int device_attach(struct device *, const struct config_port *, bool live,
+    char text[DEVICE_TEXT_MAX]);
+
+/* Closes it; nothing happens if there is none. */
+void device_detach(struct device *);
+
+/* Does that path still lead to the device that is attached? */
+bool device_is_at(const struct device *, const char *path);
+
+/* A fresh description of the same device for a lease: a descriptor or -errno. */
+int device_open(const struct device *);
+
+/* Before the first description of a lease: the line out of its idle state, input flushed. After
+ * the open, which raises DTR on a real port. */
+int device_wake(const struct device *, const struct config_port *);
+
+/* Hangs every description up (CAP_SYS_ADMIN), our own too, and attaches again. */
+int device_revoke(struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
+
+/* Whatever the last holder did to the line undone: output restarted, input (and with
+ * `discard_output` what is left of the output) flushed, everything at the configured default. */
+int device_restore(struct device *, const struct config_port *, bool discard_output,
+    char text[DEVICE_TEXT_MAX]);
+
+/* DTR low; a pty, which has none: speed B0. */
+int device_line_down(const struct device *, const struct config_port *,
+    char text[DEVICE_TEXT_MAX]);
+
+int device_flush_input(const struct device *);
+
+/* Bytes that wait for transmission (some drivers know only none or some), or -errno. */
+int device_queued(const struct device *);
+
+/* Has the transmitter sent everything? 1, 0. True where the driver can't tell. */
+bool device_is_sent(const struct device *);
+
+#endif

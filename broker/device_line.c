@@ -1,0 +1,251 @@
+/*
+ * device_line.c - line settings by ioctl. Knows nothing of paths, leases or libserialport.
+ *
+ * The tricky idea: it uses the kernel's struct termios2 rather than the C library's termios, because
+ * only that can hold any speed, and because each setting is then exactly one system call. The two
+ * cannot be included together: keep <termios.h> out of this file.
+ */
+#include "device_line.h"
+
+#include <asm/termbits.h>
+#include <errno.h>
+#include <linux/serial.h>
+#include <linux/tty_flags.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define CLOSING_WAIT_DEFAULT 3000 /* the kernel's: 30 s, in 1/100 s */
+
+static const struct {
+	uint32_t baud;
+	tcflag_t code;
+} speeds[] = { { 50, B50 }, { 75, B75 }, { 110, B110 }, { 134, B134 }, { 150, B150 },
+	{ 200, B200 }, { 300, B300 }, { 600, B600 }, { 1200, B1200 }, { 1800, B1800 },
+	{ 2400, B2400 }, { 4800, B4800 }, { 9600, B9600 }, { 19200, B19200 }, { 38400, B38400 },
+	{ 57600, B57600 }, { 115200, B115200 }, { 230400, B230400 }, { 460800, B460800 },
+	{ 500000, B500000 }, { 576000, B576000 }, { 921600, B921600 }, { 1000000, B1000000 },
+	{ 1152000, B1152000 }, { 1500000, B1500000 }, { 2000000, B2000000 },
+	{ 2500000, B2500000 }, { 3000000, B3000000 }, { 3500000, B3500000 },
+	{ 4000000, B4000000 } };
+
+static int
+call(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+static int
+call_number(int fd, unsigned long request, int argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+int
+line_probe(int fd)
+{
+	struct termios2 t;
+
+	return call(fd, TCGETS2, &t);
+}
+
+int
+line_release(int fd, bool discard_output, const char **step)
+{
+	int discipline = N_TTY, error;
+
+	/* TIOCSETD and the break wait for output that is stopped, without limit: this order */
+	*step = "restart its output";
+	error = call_number(fd, TCXONC, TCOON);
+	if (error < 0)
+		return error;
+	*step = "flush it";
+	error = call_number(fd, TCFLSH, discard_output ? TCIOFLUSH : TCIFLUSH);
+	if (error < 0)
+		return error;
+	*step = "end its exclusive mode";
+	error = call_number(fd, TIOCNXCL, 0);
+	if (error < 0)
+		return error;
+	*step = "end its break";
+	error = call_number(fd, TIOCCBRK, 0);
+	if (error < 0 && error != -ENOTTY)
+		return error;
+	*step = "set its line discipline";
+	error = call(fd, TIOCGETD, &discipline);
+	if (error < 0 || discipline == N_TTY)
+		return error;
+	discipline = N_TTY;
+	return call(fd, TIOCSETD, &discipline);
+}
+
+static tcflag_t
+speed_code(uint32_t baud)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++)
+		if (speeds[i].baud == baud)
+			return speeds[i].code;
+	return BOTHER;
+}
+
+static tcflag_t
+frame_flags(const struct config_port *port)
+{
+	static const tcflag_t sizes[] = { CS5, CS6, CS7, CS8 };
+	tcflag_t flags = sizes[(port->bits - 5) & 3];
+
+	if (port->parity != 'N')
+		flags |= PARENB;
+	if (port->parity == 'O')
+		flags |= PARODD;
+	if (port->stop == 2)
+		flags |= CSTOPB;
+	return flags;
+}
+
+/* Everything but speed and frame. No HUPCL: DTR is the keeper's to time. */
+static void
+make_raw(struct termios2 *t, const struct config_port *port)
+{
+	static const cc_t characters[NCCS] = { [VINTR] = 3, [VQUIT] = 28, [VERASE] = 127,
+		[VKILL] = 21, [VEOF] = 4, [VMIN] = 1, [VSTART] = 17, [VSTOP] = 19, [VSUSP] = 26,
+		[VREPRINT] = 18, [VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22 };
+
+	t->c_iflag = port->flow == CONFIG_FLOW_XONXOFF ? IXON | IXOFF : 0;
+	t->c_oflag = 0;
+	t->c_lflag = 0;
+	t->c_line = N_TTY;
+	memcpy(t->c_cc, characters, sizeof(characters));
+	t->c_cflag &= CBAUD | CIBAUD | CSIZE | PARENB | PARODD | CSTOPB;
+	t->c_cflag |= CREAD | CLOCAL;
+	if (port->flow == CONFIG_FLOW_RTSCTS)
+		t->c_cflag |= CRTSCTS;
+}
+
+static int
+set(int fd, const struct config_port *port, tcflag_t speed, uint32_t baud)
+{
+	struct termios2 t;
+
+	memset(&t, 0, sizeof(t));
+	t.c_cflag = frame_flags(port) | speed;
+	t.c_ispeed = t.c_ospeed = baud;
+	make_raw(&t, port);
+	return call(fd, TCSETS2, &t);
+}
+
+int
+line_set(int fd, const struct config_port *port)
+{
+	return set(fd, port, speed_code(port->baud), port->baud);
+}
+
+int
+line_set_b0(int fd, const struct config_port *port)
+{
+	return set(fd, port, B0, 0);
+}
+
+int
+line_set_raw(int fd, const struct config_port *port)
+{
+	struct termios2 t;
+	int error = call(fd, TCGETS2, &t);
+
+	if (error < 0)
+		return error;
+	make_raw(&t, port);
+	return call(fd, TCSETS2, &t);
+}
+
+/* Hardware divides a clock: 3 % is what a receiver tolerates. */
+static bool
+is_near(uint32_t a, uint32_t b)
+{
+	return a <= b + b / 32 && b <= a + a / 32;
+}
+
+int
+line_verify(int fd, const struct config_port *port, bool is_pty, const char **what)
+{
+	/* a pty takes no frame but 8N1, and flow control means nothing to it */
+	tcflag_t flags = is_pty ? 0 : CSIZE | PARENB | PARODD | CMSPAR | CSTOPB | CRTSCTS;
+	struct termios2 t, wanted = { .c_cflag = frame_flags(port) };
+	int error = call(fd, TCGETS2, &t);
+
+	make_raw(&wanted, port);
+	if (error < 0) {
+		*what = "settings";
+		return error;
+	}
+	if (!is_near(t.c_ospeed, port->baud))
+		*what = "speed";
+	else if (((t.c_cflag ^ wanted.c_cflag) & flags & ~(tcflag_t)CRTSCTS) != 0)
+		*what = "frame";
+	else if (((t.c_cflag ^ wanted.c_cflag) & flags) != 0 || t.c_iflag != wanted.c_iflag)
+		*what = "flow control";
+	else if (t.c_oflag != 0 || t.c_lflag != 0)
+		*what = "raw mode";
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static int
+reset_serial(int fd)
+{
+	const int touched = ASYNC_SPD_MASK | ASYNC_LOW_LATENCY;
+	struct serial_struct serial;
+	int error = call(fd, TIOCGSERIAL, &serial);
+
+	if (error < 0)
+		return error == -ENOTTY || error == -EINVAL ? 0 : error;
+	if ((serial.flags & touched) == 0 && serial.closing_wait == CLOSING_WAIT_DEFAULT)
+		return 0;
+	serial.flags &= ~touched;
+	serial.closing_wait = CLOSING_WAIT_DEFAULT;
+	error = call(fd, TIOCSSERIAL, &serial);
+	/* without CAP_SYS_ADMIN closing_wait is not ours to change, nor was it the holder's */
+	return error == -EPERM || error == -ENOTTY || error == -EINVAL ? 0 : error;
+}
+
+int
+line_reset_driver(int fd, const char **step)
+{
+	struct serial_rs485 rs485;
+	int error;
+
+	*step = "reset its speed and closing options";
+	error = reset_serial(fd);
+	if (error < 0)
+		return error;
+	*step = "leave RS485 mode";
+	memset(&rs485, 0, sizeof(rs485));
+	if (call(fd, TIOCGRS485, &rs485) < 0 || (rs485.flags & SER_RS485_ENABLED) == 0)
+		return 0;
+	memset(&rs485, 0, sizeof(rs485));
+	return call(fd, TIOCSRS485, &rs485);
+}
+
+int
+line_flush_input(int fd)
+{
+	return call_number(fd, TCFLSH, TCIFLUSH);
+}
+
+int
+line_queued(int fd)
+{
+	int n = 0, error = call(fd, TIOCOUTQ, &n);
+
+	return error < 0 ? error : n;
+}
+
+bool
+line_is_sent(int fd)
+{
+	unsigned status = 0;
+
+	return ioctl(fd, TIOCSERGETLSR, &status) < 0 || (status & TIOCSER_TEMT) != 0;
+}

@@ -1,0 +1,39 @@
+/*
+ * device_line.h - the part of device.c that speaks to the tty layer by ioctl: line settings of any
+ * speed, queues, exclusive mode, break, discipline. For device.c alone.
+ */
+#ifndef COMLEASE_DEVICE_LINE_H
+#define COMLEASE_DEVICE_LINE_H
+
+#include <stdbool.h>
+
+#include "config.h"
+
+/* 0, or -errno: is there a tty that answers? (A ttyS without hardware: -EIO.) */
+int line_probe(int fd);
+
+/* What keeps a line from being configured: stopped output, queues, TIOCEXCL, break, discipline. In
+ * the order in which none of it can block. *step: what failed. */
+int line_release(int fd, bool discard_output, const char **step);
+
+/* All settings at the configured default, raw, in one call. */
+int line_set(int fd, const struct config_port *);
+
+/* The same, but the speed and frame stay: libserialport has set them. */
+int line_set_raw(int fd, const struct config_port *);
+
+/* Are they? 0; -EINVAL, *what: the setting that the device did not take; -errno. */
+int line_verify(int fd, const struct config_port *, bool is_pty, const char **what);
+
+/* Speed B0. */
+int line_set_b0(int fd, const struct config_port *);
+
+/* Custom speed, low latency, closing_wait, RS485: what outlives a close. Drivers that have none of
+ * it: 0. */
+int line_reset_driver(int fd, const char **step);
+
+int line_flush_input(int fd);
+int line_queued(int fd);
+bool line_is_sent(int fd);
+
+#endif

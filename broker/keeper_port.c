@@ -1,0 +1,269 @@
+/*
+ * keeper_port.c - is the device there, and opening it for leases. It refuses to know why a lease
+ * starts or ends.
+ *
+ * The tricky idea: whoever hung our own description up has not said why. It is looked at afresh:
+ * if the device opens, somebody else hung the line up and the holder may open again; if it does
+ * not, it has gone, and our own description must not pin it.
+ */
+#include "keeper_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define REOPEN_MS    1000 /* for a holder whose line was hung up */
+#define RETRY_MIN_MS 2
+#define RETRY_MAX_MS 1000
+
+void
+keeper_set_presence(struct keeper *k, enum keeper_presence presence)
+{
+	if (presence != k->presence)
+		log_debug("device port=%s state=%s reason=%s", k->name,
+		    presence == KEEPER_PRESENT	    ? "present"
+			: presence == KEEPER_ABSENT ? "absent"
+						    : "faulted",
+		    presence == KEEPER_PRESENT ? "-" : k->why);
+	k->presence = presence;
+	if (presence == KEEPER_PRESENT) {
+		k->why[0] = '\0';
+		/* told once, and closed on that */
+		keeper_listen(k, k->device.fd, EPOLLONESHOT);
+	}
+}
+
+/* Looks again by time only where no event will tell. */
+static void
+schedule_retry(struct keeper *k, bool is_coming)
+{
+	uint64_t ms;
+
+	k->retry_ms = KEEPER_NEVER;
+	if (!is_coming)
+		k->retries = 0;
+	if (is_coming) {
+		ms = k->retries < 9 ? (uint64_t)RETRY_MIN_MS << k->retries++ : RETRY_MAX_MS;
+		k->retry_ms = keeper_now_ms() + ms;
+	} else if (k->presence != KEEPER_PRESENT && !k->watch.is_complete) {
+		k->retry_ms = keeper_now_ms() + RETRY_MAX_MS;
+	}
+}
+
+void
+keeper_look(struct keeper *k)
+{
+	int result;
+
+	if (k->port == NULL || k->presence == KEEPER_PRESENT)
+		return;
+	watch_set(&k->watch, k->port->device);
+	result = device_attach(&k->device, k->port, k->live != 0, k->why);
+	if (result == 0)
+		keeper_set_presence(k, KEEPER_PRESENT);
+	else
+		keeper_set_presence(k,
+		    result == DEVICE_ABSENT || result == -EAGAIN ? KEEPER_ABSENT : KEEPER_FAULTED);
+	schedule_retry(k, result == -EAGAIN);
+}
+
+static void
+tell_presence(struct keeper *k)
+{
+	struct ipc_message m = { .type = IPC_PRESENT, .number = k->device.rdev };
+
+	if (!k->is_reported)
+		return;
+	if (k->presence != KEEPER_PRESENT) {
+		m.type = k->presence == KEEPER_ABSENT ? IPC_ABSENT : IPC_FAULT;
+		m.number = 0;
+		memcpy(m.text, k->why, sizeof(m.text));
+	}
+	if (k->presence == KEEPER_ABSENT)
+		keeper_set_live(k, 0, 0); /* a lease ends with its device */
+	keeper_send(k, &m);
+}
+
+void
+keeper_look_and_tell(struct keeper *k)
+{
+	enum keeper_presence before = k->presence;
+	char why[IPC_TEXT_MAX];
+
+	memcpy(why, k->why, sizeof(why));
+	keeper_look(k);
+	if (k->presence != before || (k->presence == KEEPER_FAULTED && strcmp(why, k->why) != 0))
+		tell_presence(k);
+}
+
+/* The device is not to be used any more. */
+static void
+lose(struct keeper *k)
+{
+	device_detach(&k->device);
+	k->presence = KEEPER_UNKNOWN;
+}
+
+void
+keeper_path_changed(struct keeper *k)
+{
+	if (k->presence != KEEPER_PRESENT) {
+		if (k->presence != KEEPER_UNKNOWN)
+			keeper_look_and_tell(k);
+		return;
+	}
+	watch_set(&k->watch, k->port->device);
+	/* a lease keeps the device that it was given, wherever the path leads now; and a turnaround
+	 * looks for itself */
+	if (k->live != 0 || k->turnaround.phase != KEEPER_AT_REST ||
+	    device_is_at(&k->device, k->port->device))
+		return;
+	lose(k);
+	snprintf(k->why, sizeof(k->why), "%s: it leads to another device now", k->port->device);
+	keeper_set_presence(k, KEEPER_ABSENT);
+	tell_presence(k);
+	keeper_look_and_tell(k);
+}
+
+/* A hang-up makes a pty cooked and echoing, and the new open raises DTR on a real port. What a
+ * holder set on a real port is still there. */
+static void
+repair_line(struct keeper *k)
+{
+	char text[DEVICE_TEXT_MAX] = "";
+	int error = 0;
+
+	if (k->live == 0 || k->device.is_pty)
+		error = device_restore(&k->device, k->port, false, text);
+	if (error == 0 && k->live == 0 && k->port->hangup_ms > 0)
+		error = device_line_down(&k->device, k->port, text);
+	if (error < 0) /* then the next grant or turnaround fails, and says so */
+		log_line("repair port=%s error=%s", k->name, text);
+}
+
+void
+keeper_own_hangup(struct keeper *k)
+{
+	bool in_turnaround = k->turnaround.phase != KEEPER_AT_REST;
+
+	lose(k);
+	keeper_look(k);
+	log_debug("hangup port=%s state=%d", k->name, (int)k->presence);
+	if (in_turnaround) {
+		if (k->presence == KEEPER_PRESENT)
+			turnaround_restart(k);
+		else
+			turnaround_answer(k,
+			    k->presence == KEEPER_ABSENT ? IPC_ABSENT : IPC_FAULT, k->why);
+	} else if (k->presence != KEEPER_PRESENT) {
+		tell_presence(k);
+	} else {
+		repair_line(k);
+		if (k->live != 0)
+			k->hungup_ms = keeper_now_ms() + REOPEN_MS;
+	}
+}
+
+/* ---- for the broker ---- */
+
+static void
+open_failed(struct keeper *k, const struct ipc_message *request, int error)
+{
+	struct ipc_message m = { .type = IPC_OPENED,
+		.id = request->id,
+		.token = request->token,
+		.error = -error };
+
+	if (error == -ESTALE)
+		snprintf(m.text, sizeof(m.text), "%s: that lease has ended", k->name);
+	else if (error == -ENOSPC)
+		snprintf(m.text, sizeof(m.text),
+		    "%s: too many descriptors of ended leases are still open", k->name);
+	else
+		snprintf(m.text, sizeof(m.text), "%.180s: %s",
+		    k->port != NULL ? k->port->device : k->name, strerror(-error));
+	keeper_send(k, &m);
+}
+
+/* Opens, lists, sends. The descriptor's copy here is gone in any case. */
+static int
+open_and_send(struct keeper *k, const struct ipc_message *request)
+{
+	struct ipc_message m = { .type = IPC_OPENED, .id = request->id, .token = request->token };
+	int error = 0, fd = device_open(&k->device);
+
+	if (fd < 0)
+		return fd;
+	if (request->number == 1)
+		error = device_wake(&k->device, k->port);
+	if (error == 0)
+		error = roster_add(k->roster, fd, request->token);
+	/* what waits in the outbox was said before; without it the channel has room */
+	if (error == 0)
+		error = k->outbox_count > 0 ? -EAGAIN : ipc_send(k->broker, &m, fd);
+	close(fd);
+	return error;
+}
+
+static int
+may_open(const struct keeper *k, const struct ipc_message *request)
+{
+	if (k->presence != KEEPER_PRESENT || k->roster < 0)
+		return -ENODEV;
+	if (k->turnaround.phase != KEEPER_AT_REST)
+		return -EBUSY;
+	if (request->number != 1 && request->token != k->live)
+		return -ESTALE;
+	return k->listed >= ROSTER_ENTRIES_MAX - 1 ? -ENOSPC : 0;
+}
+
+void
+keeper_open(struct keeper *k, const struct ipc_message *request)
+{
+	int error = may_open(k, request);
+
+	if (error == 0) {
+		error = open_and_send(k, request);
+		if (error == -EIO || error == -ENODEV || error == -ENXIO || error == -ENOENT)
+			keeper_own_hangup(k); /* first that it has gone, then that it did not open */
+	}
+	if (error < 0) {
+		open_failed(k, request, error);
+		return;
+	}
+	k->listed++;
+	if (request->token == k->live)
+		keeper_set_count(k, k->count + 1);
+	else
+		keeper_set_live(k, request->token, 1);
+	if (request->number == 1)
+		memcpy(k->holder, request->text, sizeof(k->holder));
+}
+
+void
+keeper_report(struct keeper *k)
+{
+	struct ipc_message m = { .type = IPC_REPORT };
+
+	if (k->turnaround.phase == KEEPER_AT_REST) {
+		keeper_look(k);
+		if (k->live != 0)
+			keeper_read_roster(k); /* to nobody: it has not been reported yet */
+		else if (k->roster >= 0)
+			keeper_adopt(k);
+	}
+	m.token = k->live;
+	m.flag = k->presence == KEEPER_PRESENT;
+	m.number = m.flag ? k->device.rdev : 0;
+	memcpy(m.text, k->live != 0 ? k->holder : k->why, sizeof(m.text));
+	keeper_send(k, &m);
+	k->is_reported = true;
+	if (k->live != 0 && k->count != 1)
+		keeper_set_count(k, k->count);
+	if (k->presence == KEEPER_FAULTED)
+		tell_presence(k);
+}

@@ -1,0 +1,170 @@
+/*
+ * keeper_roster.c - which descriptions of the live lease exist, and when the last one has gone. It
+ * only reads; what follows from it is the broker's to decide.
+ *
+ * The tricky idea: nothing tells when an entry goes. inotify's IN_CLOSE comes a moment *before* it,
+ * so a hint starts a series of readings: at once, after giving way to the closing process, after 1,
+ * 2, 4 ... 64 ms, and once a second for as long as a lease is alive, should every hint be lost.
+ * Revoked descriptions that somebody keeps stand there under older tokens, and count for nothing.
+ */
+#include "keeper_internal.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "log.h"
+
+#define REREADS_QUICK 7 /* 1 << 0 ... 1 << 6 ms */
+#define REREAD_MS     1000
+#define YIELDS	      4
+
+void
+keeper_set_live(struct keeper *k, uint64_t token, uint64_t count)
+{
+	if (token != k->live)
+		k->holder[0] = '\0';
+	k->live = token;
+	k->count = count;
+	k->hungup_ms = KEEPER_NEVER;
+	k->rereads = REREADS_QUICK;
+	k->reread_ms = token == 0 ? KEEPER_NEVER : keeper_now_ms() + REREAD_MS;
+}
+
+void
+keeper_set_count(struct keeper *k, uint64_t count)
+{
+	struct ipc_message m = { .type = count == 0 ? IPC_GONE : IPC_COUNT,
+		.token = k->live,
+		.number = count };
+
+	k->count = count;
+	if (k->is_reported) /* else the report will say it */
+		keeper_send(k, &m);
+	if (count == 0)
+		keeper_set_live(k, 0, 0);
+}
+
+void
+keeper_read_roster(struct keeper *k)
+{
+	struct roster_entry entries[ROSTER_ENTRIES_MAX];
+	int i, n = k->roster < 0 ? 0 : roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	uint64_t count = 0;
+
+	if (n < 0) { /* out of descriptors: the next reading will tell */
+		log_line("roster error=%s", strerror(-n));
+		return;
+	}
+	k->listed = (size_t)n;
+	for (i = 0; i < n; i++)
+		count += entries[i].token == k->live;
+	if (k->live != 0 && count != k->count)
+		keeper_set_count(k, count);
+}
+
+static void
+schedule(struct keeper *k)
+{
+	if (k->live == 0)
+		k->reread_ms = KEEPER_NEVER;
+	else if (k->rereads < REREADS_QUICK)
+		k->reread_ms = keeper_now_ms() + (1U << k->rereads);
+	else
+		k->reread_ms = keeper_now_ms() + REREAD_MS;
+}
+
+void
+keeper_hint(struct keeper *k)
+{
+	uint64_t before = k->count;
+	int i;
+
+	if (k->live == 0)
+		return;
+	keeper_read_roster(k);
+	/* on one processor the closing process may stand just between the event and the removal */
+	for (i = 0; i < YIELDS && k->live != 0 && k->count == before; i++) {
+		sched_yield();
+		keeper_read_roster(k);
+	}
+	k->rereads = 0;
+	schedule(k);
+}
+
+void
+keeper_reread(struct keeper *k)
+{
+	keeper_read_roster(k);
+	if (k->rereads < REREADS_QUICK)
+		k->rereads++;
+	schedule(k);
+}
+
+/* The highest token of which a description works, and how many descriptions it has. */
+static uint64_t
+find_live(const struct roster_entry *entries, int n, uint64_t *count)
+{
+	uint64_t token = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (!entries[i].hungup && entries[i].token > token)
+			token = entries[i].token;
+	*count = 0;
+	for (i = 0; i < n; i++)
+		*count += entries[i].token == token;
+	return token;
+}
+
+void
+keeper_adopt(struct keeper *k)
+{
+	struct roster_entry entries[ROSTER_ENTRIES_MAX];
+	uint64_t token, count;
+	int n;
+
+	roster_take_events(k->roster);
+	n = roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	if (n < 0) {
+		log_line("roster error=%s", strerror(-n));
+		return;
+	}
+	k->listed = (size_t)n;
+	token = find_live(entries, n, &count);
+	if (token != 0)
+		keeper_set_live(k, token, count);
+}
+
+int
+keeper_count_working(struct keeper *k)
+{
+	struct roster_entry entries[ROSTER_ENTRIES_MAX];
+	int i, n, count = 0;
+
+	if (k->roster < 0)
+		return 0;
+	roster_take_events(k->roster);
+	n = roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	for (i = 0; i < n; i++)
+		count += !entries[i].hungup;
+	if (n >= 0)
+		k->listed = (size_t)n;
+	return n < 0 ? n : count;
+}
+
+void
+keeper_hangup_over(struct keeper *k)
+{
+	struct ipc_message m = { .type = IPC_HUNGUP, .token = k->live };
+	struct roster_entry entries[ROSTER_ENTRIES_MAX];
+	int i, n;
+
+	k->hungup_ms = KEEPER_NEVER;
+	roster_take_events(k->roster);
+	n = roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	for (i = 0; i < n; i++)
+		if (entries[i].token == k->live && !entries[i].hungup)
+			return; /* he has opened again */
+	if (n >= 0)
+		keeper_send(k, &m);
+}

@@ -1,0 +1,280 @@
+/*
+ * listen.c - the socket, its lock and the epoch. A lock file is removed at the end, so whoever gets
+ * the lock makes sure that the file under that name is still the one that he locked.
+ */
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+#define BACKLOG 4096
+
+__attribute__((format(printf, 3, 4))) static int
+fail(char *error, int result, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, CONFIG_ERROR_MAX, format, args);
+	va_end(args);
+	return result;
+}
+
+void
+listen_init(struct listen *l)
+{
+	l->socket = l->lock = l->state = -1;
+	l->path = NULL;
+}
+
+/* mkdir -p. */
+static int
+make_directory(const char *path, mode_t mode)
+{
+	char *copy = strdup(path), *slash;
+	int error = 0;
+
+	if (copy == NULL)
+		return -ENOMEM;
+	for (slash = strchr(copy + 1, '/'); error == 0; slash = strchr(slash + 1, '/')) {
+		if (slash != NULL)
+			*slash = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			error = -errno;
+		if (slash == NULL)
+			break;
+		*slash = '/';
+	}
+	free(copy);
+	return error;
+}
+
+static int
+make_parent(const char *path)
+{
+	char *copy = strdup(path), *slash;
+	int error = 0;
+
+	if (copy == NULL)
+		return -ENOMEM;
+	slash = strrchr(copy, '/');
+	if (slash != NULL && slash != copy) {
+		*slash = '\0';
+		error = make_directory(copy, 0755);
+	}
+	free(copy);
+	return error;
+}
+
+/* The pid that a lock file names, for the message. */
+static long
+read_pid(int fd)
+{
+	char text[32] = "";
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* Opens and locks a file that its owner removes at the end. A descriptor or -errno; -EWOULDBLOCK:
+ * *holder has it. */
+static int
+lock_file(const char *path, long *holder)
+{
+	struct stat here, there;
+	int fd;
+
+	for (;;) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			*holder = read_pid(fd);
+			close(fd);
+			return -EWOULDBLOCK;
+		}
+		if (fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino)
+			break;
+		close(fd); /* it was removed in between */
+	}
+	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
+		*holder = 0; /* only the message of a second one would miss it */
+	return fd;
+}
+
+static int
+take_lock(struct listen *l, char *error)
+{
+	char *path;
+	long holder = 0;
+
+	if (asprintf(&path, "%s.lock", l->path) < 0)
+		return fail(error, -ENOMEM, "no memory");
+	l->lock = lock_file(path, &holder);
+	free(path);
+	if (l->lock == -EWOULDBLOCK)
+		return fail(error, -EADDRINUSE,
+		    "%s: served by another comleased (pid %ld); end that one first, or use another "
+		    "socket (-s)",
+		    l->path, holder);
+	if (l->lock < 0)
+		return fail(error, l->lock, "%s.lock: %s", l->path, strerror(-l->lock));
+	return 0;
+}
+
+static int
+bind_socket(struct listen *l, const struct config *config, gid_t group, char *error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int off = 0;
+
+	if (strlen(l->path) >= sizeof(address.sun_path))
+		return fail(error, -ENAMETOOLONG, "%s: longer than the %zu bytes of a socket's path",
+		    l->path, sizeof(address.sun_path) - 1);
+	strcpy(address.sun_path, l->path);
+	l->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->socket < 0)
+		return fail(error, -errno, "socket: %s", strerror(errno));
+	/* Clients send no descriptors; a kernel before 6.16 can't be told (varlink.c peeks). */
+	setsockopt(l->socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+	unlink(l->path); /* ours: we have the lock */
+	/* Nobody connects before the permissions are what they shall be: listen() comes last. */
+	if (bind(l->socket, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    (group != (gid_t)-1 && chown(l->path, (uid_t)-1, group) < 0) ||
+	    chmod(l->path, config->mode) < 0 || listen(l->socket, BACKLOG) < 0)
+		return fail(error, -errno, "%s: %s", l->path, strerror(errno));
+	return 0;
+}
+
+static int
+lock_state(struct listen *l, const char *directory, char *error)
+{
+	int result = make_directory(directory, 0755);
+
+	if (result < 0)
+		return fail(error, result, "%s: %s; name another one with --state-dir", directory,
+		    strerror(-result));
+	l->state = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->state < 0)
+		return fail(error, -errno, "%s: %s", directory, strerror(errno));
+	if (flock(l->state, LOCK_EX | LOCK_NB) < 0)
+		return fail(error, -EADDRINUSE,
+		    "%s: the state directory of another comleased; name another one with --state-dir",
+		    directory);
+	return 0;
+}
+
+int
+listen_open(struct listen *l, const struct config *config, gid_t group,
+    char error[CONFIG_ERROR_MAX])
+{
+	int result;
+
+	l->path = strdup(config->socket);
+	if (l->path == NULL)
+		return fail(error, -ENOMEM, "no memory");
+	result = make_parent(l->path);
+	if (result < 0)
+		return fail(error, result, "%s: its directory: %s; name another socket with -s",
+		    l->path, strerror(-result));
+	result = take_lock(l, error);
+	if (result == 0)
+		result = lock_state(l, config->state_dir, error);
+	if (result == 0)
+		result = bind_socket(l, config, group, error);
+	return result;
+}
+
+static void
+read_boot_id(char *id, size_t size)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (f == NULL || fgets(id, (int)size, f) == NULL)
+		snprintf(id, size, "unknown");
+	if (f != NULL)
+		fclose(f);
+	id[strcspn(id, "\n")] = '\0';
+}
+
+/* Whole or not at all, and on the disk: a token must never be given twice. */
+static int
+write_epoch(int directory, uint32_t epoch, const char *boot)
+{
+	int error = 0, fd;
+
+	fd = openat(directory, "epoch.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	if (dprintf(fd, "%u %s\n", epoch, boot) < 0 || fsync(fd) < 0)
+		error = -errno;
+	if (close(fd) < 0 && error == 0)
+		error = -errno;
+	if (error == 0 && (renameat(directory, "epoch.new", directory, "epoch") < 0 ||
+				 fsync(directory) < 0))
+		error = -errno;
+	return error;
+}
+
+int
+listen_next_epoch(const struct listen *l, uint32_t *epoch, bool *restart,
+    char error[CONFIG_ERROR_MAX])
+{
+	char text[128] = "", boot[64], old_boot[64] = "";
+	unsigned long last = 0;
+	int fd = openat(l->state, "epoch", O_RDONLY | O_CLOEXEC), result;
+
+	if (fd < 0 && errno != ENOENT)
+		return fail(error, -errno, "epoch, in the state directory: %s", strerror(errno));
+	if (fd >= 0) {
+		if (read(fd, text, sizeof(text) - 1) < 0 ||
+		    sscanf(text, "%lu %63s", &last, old_boot) != 2 || last >= UINT32_MAX) {
+			close(fd);
+			return fail(error, -EINVAL,
+			    "epoch, in the state directory: damaged; tokens could be given twice. Write "
+			    "\"N x\" into it, with N larger than any token of the log divided by 2^32");
+		}
+		close(fd);
+	}
+	read_boot_id(boot, sizeof(boot));
+	*restart = strcmp(boot, old_boot) == 0;
+	*epoch = (uint32_t)last + 1;
+	result = write_epoch(l->state, *epoch, boot);
+	if (result < 0)
+		return fail(error, result, "epoch, in the state directory: %s", strerror(-result));
+	return 0;
+}
+
+void
+listen_close(struct listen *l)
+{
+	char *lock;
+
+	if (l->socket >= 0) {
+		unlink(l->path);
+		close(l->socket);
+	}
+	if (l->lock >= 0) {
+		if (asprintf(&lock, "%s.lock", l->path) >= 0) {
+			unlink(lock);
+			free(lock);
+		}
+		close(l->lock);
+	}
+	if (l->state >= 0)
+		close(l->state);
+	free(l->path);
+	listen_init(l);
+}

@@ -1,0 +1,34 @@
+/*
+ * listen.h - what makes this comleased the only one: its socket, and its state directory with the
+ * epoch from which tokens are counted. Error rule: -errno, with a sentence in `error`.
+ */
+#ifndef COMLEASE_LISTEN_H
+#define COMLEASE_LISTEN_H
+
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct listen {
+	int socket; /* listening; -1 */
+	int lock;   /* SOCKET.lock, flocked as long as we run; -1 */
+	int state;  /* the state directory, flocked too; -1 */
+	char *path;
+};
+
+void listen_init(struct listen *);
+
+/* Locks and listens. -EADDRINUSE: another comleased has the socket or the state directory; the
+ * error names it. gid: the socket's group, or -1. */
+int listen_open(struct listen *, const struct config *, gid_t, char error[CONFIG_ERROR_MAX]);
+
+/* Begins the next epoch, on disk before it returns. *restart: there was one before since the
+ * machine started, so that an old queue may come back. */
+int listen_next_epoch(const struct listen *, uint32_t *epoch, bool *restart,
+    char error[CONFIG_ERROR_MAX]);
+
+/* Removes the socket and the lock file. */
+void listen_close(struct listen *);
+
+#endif

@@ -1,0 +1,319 @@
+/*
+ * peer.c - one connection. The tricky idea: it reads no further than one call, so that a client which
+ * pipelines is served in its order and costs one message at most; meanwhile only the end of the
+ * connection is watched for (EV_CLOSED), since that is how a waiter leaves.
+ */
+#include "peer.h"
+
+#include "kin.h"
+#include "log.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+static void on_read(evutil_socket_t, short, void *);
+static void on_write(evutil_socket_t, short, void *);
+
+/* Watches for calls, or only for the end of the connection. */
+static void
+watch(struct peer *p, bool calls)
+{
+	const struct timeval limit = { .tv_sec = PEER_REQUEST_MS / 1000 };
+	bool partial = calls && varlink_is_partial(&p->wire);
+
+	if (p->watching_end == calls) {
+		event_del(&p->read);
+		event_assign(&p->read, event_get_base(&p->read), p->socket,
+		    (short)(EV_PERSIST | EV_CLOSED | (calls ? EV_READ : 0)), on_read, p);
+		p->watching_end = !calls;
+		event_add(&p->read, partial ? &limit : NULL);
+	} else if (partial) {
+		/* The time runs from the first byte: what trickles in does not begin it anew. */
+		if (!event_pending(&p->read, EV_TIMEOUT, NULL))
+			event_add(&p->read, &limit);
+	} else {
+		event_remove_timer(&p->read);
+	}
+}
+
+static int
+identify(struct peer *p)
+{
+	struct ucred cred;
+	socklen_t size = sizeof(cred);
+
+	if (getsockopt(p->socket, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+		return -errno;
+	p->pid = cred.pid;
+	p->uid = cred.uid;
+	return 0;
+}
+
+int
+peer_new(struct event_base *base, int socket, const struct peer_handler *handler, void *owner,
+    struct peer **peer)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+	int error;
+
+	if (p == NULL) {
+		close(socket);
+		return -ENOMEM;
+	}
+	p->socket = socket;
+	p->handler = handler;
+	p->owner = owner;
+	varlink_init(&p->wire, socket, VARLINK_REQUEST_BYTES_MAX, false);
+	error = identify(p);
+	event_assign(&p->read, base, socket, EV_PERSIST | EV_CLOSED | EV_READ, on_read, p);
+	event_assign(&p->write, base, socket, EV_PERSIST | EV_WRITE, on_write, p);
+	if (error == 0 && event_add(&p->read, NULL) < 0)
+		error = -ENOMEM;
+	if (error < 0) {
+		peer_free(p);
+		return error;
+	}
+	*peer = p;
+	return 0;
+}
+
+static void
+end(struct peer *p)
+{
+	if (p->dead)
+		return;
+	p->dead = true;
+	event_del(&p->read);
+	event_del(&p->write);
+	p->handler->gone(p);
+}
+
+void
+peer_kill(struct peer *p, const char *why)
+{
+	if (!p->dead && why != NULL)
+		log_line("client pid=%ld uid=%ld cut off: %s", (long)p->pid, (long)p->uid, why);
+	end(p);
+}
+
+void
+peer_close(struct peer *p)
+{
+	if (varlink_unsent(&p->wire) > 0)
+		p->closing = true;
+	else
+		end(p);
+}
+
+/* ---- sending ---- */
+
+static void
+flush(struct peer *p)
+{
+	int result = varlink_flush(&p->wire);
+
+	if (result < 0) {
+		end(p);
+	} else if (result == VARLINK_AGAIN) {
+		event_add(&p->write, NULL);
+	} else {
+		event_del(&p->write);
+		if (p->closing)
+			end(p);
+	}
+}
+
+void
+peer_send(struct peer *p, json_t *message, int fd)
+{
+	if (p->dead || message == NULL) {
+		if (fd >= 0)
+			close(fd);
+		json_decref(message);
+		peer_kill(p, "no memory for a reply");
+		return;
+	}
+	if (varlink_unsent(&p->wire) > PEER_OUTBOX_BYTES_MAX) {
+		if (fd >= 0)
+			close(fd);
+		json_decref(message);
+		peer_kill(p, "it does not read its replies");
+		return;
+	}
+	if (varlink_queue(&p->wire, message, fd) < 0)
+		peer_kill(p, "no memory for a reply");
+	else
+		flush(p);
+	json_decref(message);
+}
+
+static void
+on_write(evutil_socket_t socket, short what, void *arg)
+{
+	(void)socket;
+	(void)what;
+	flush(arg);
+}
+
+/* ---- receiving ---- */
+
+/* Hands over the calls that have come, one after another as they are answered. */
+static void
+hand_over(struct peer *p)
+{
+	struct varlink_call call;
+	json_t *message;
+	int result;
+
+	p->handing_over = true;
+	while (!p->dead && !p->busy && !p->closing) {
+		result = varlink_next(&p->wire, &message, NULL);
+		if (result == VARLINK_AGAIN)
+			break;
+		if (result < 0) {
+			peer_kill(p, result == -ENOMEM ? "no memory" : "what it sent is no JSON object");
+			break;
+		}
+		p->busy = true;
+		if (varlink_call_parse(message, &call) < 0)
+			peer_kill(p, "what it sent is no Varlink call");
+		else
+			p->handler->call(p, &call);
+		json_decref(message);
+	}
+	p->handing_over = false;
+	if (!p->dead)
+		watch(p, !p->busy && !p->closing);
+}
+
+static const char *
+receive_error(int error)
+{
+	if (error == -EMSGSIZE)
+		return "a message is longer than 64 KiB";
+	if (error == -EPROTO)
+		return "it sent a descriptor, or half a message";
+	return strerror(-error);
+}
+
+static void
+on_read(evutil_socket_t socket, short what, void *arg)
+{
+	struct peer *p = arg;
+	int result;
+
+	(void)socket;
+	if ((what & EV_TIMEOUT) != 0) {
+		peer_kill(p, "its request did not arrive whole within 5 s");
+		return;
+	}
+	if (p->watching_end) {
+		end(p);
+		return;
+	}
+	result = varlink_receive(&p->wire);
+	if (result < 0)
+		peer_kill(p, receive_error(result));
+	else if (result == VARLINK_EOF)
+		end(p);
+	else
+		hand_over(p);
+}
+
+void
+peer_done(struct peer *p)
+{
+	p->busy = false;
+	if (p->dead || p->handing_over)
+		return; /* hand_over() goes on by itself */
+	/* Not from here: whoever answers must not find himself in the next call. */
+	watch(p, true);
+	event_active(&p->read, EV_READ, 0);
+}
+
+/* ---- about the client ---- */
+
+bool
+peer_has_read_all(const struct peer *p)
+{
+	int unread = 0;
+
+	return varlink_unsent(&p->wire) == 0 && ioctl(p->socket, SIOCOUTQ, &unread) == 0 &&
+	    unread == 0;
+}
+
+int
+peer_pidfd(const struct peer *p)
+{
+	int fd;
+	socklen_t size = sizeof(fd);
+
+	if (getsockopt(p->socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0)
+		return fd;
+	return kin_pidfd(p->pid);
+}
+
+/* ---- the end ---- */
+
+static void *
+close_in_thread(void *arg)
+{
+	close((int)(intptr_t)arg);
+	return NULL;
+}
+
+/* The last close of a lingering TCP socket in there can block for hours: in a thread that does
+ * nothing else. */
+static void
+discard_socket(int socket)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, 64 * 1024);
+	if (pthread_create(&thread, &attributes, close_in_thread, (void *)(intptr_t)socket) != 0)
+		log_line("socket=%d kept open: no thread to close it in", socket);
+	pthread_attr_destroy(&attributes);
+}
+
+/* Unread data may carry descriptors, unless the kernel refuses them. After SHUT_RD none can come. */
+static bool
+may_hold_descriptors(int socket)
+{
+	int passes = 1, unread = 1;
+	socklen_t size = sizeof(passes);
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &passes, &size) == 0 && passes == 0)
+		return false;
+	shutdown(socket, SHUT_RD);
+	return ioctl(socket, SIOCINQ, &unread) < 0 || unread > 0;
+}
+
+void
+peer_free(struct peer *p)
+{
+	event_del(&p->read);
+	event_del(&p->write);
+	varlink_clear(&p->wire);
+	if (may_hold_descriptors(p->socket))
+		discard_socket(p->socket);
+	else
+		close(p->socket);
+	free(p);
+}

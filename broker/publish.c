@@ -1,0 +1,269 @@
+/*
+ * publish.c - who is told of changes. Events go to the log and to the monitors at once; the state of
+ * ports goes to List and Acquire with `more` a little later, so that a hand-over that changes a port
+ * five times in a millisecond costs one message, after the grant and not before it. Only the first
+ * waiters are told their place: the work does not grow with the queue.
+ */
+#include "broker.h"
+#include "log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PUBLISH_MS 50
+
+struct subscription {
+	enum subscription_kind kind;
+	json_t *ports; /* an array of names, or NULL: all */
+};
+
+static bool
+concerns(const struct subscription *s, const char *name)
+{
+	const json_t *each;
+	size_t i;
+
+	if (s->ports == NULL)
+		return true;
+	json_array_foreach(s->ports, i, each)
+		if (strcmp(json_string_value(each), name) == 0)
+			return true;
+	return false;
+}
+
+/* ---- subscriptions ---- */
+
+int
+publish_subscribe(struct broker *b, struct peer *p, enum subscription_kind kind, json_t *ports)
+{
+	struct subscription *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->kind = kind;
+	s->ports = json_incref(ports);
+	p->subscription = s;
+	b->monitors += kind == SUBSCRIBE_MONITOR;
+	TAILQ_REMOVE(&b->peers, p, entry);
+	TAILQ_INSERT_TAIL(&b->subscribers, p, entry);
+	return 0;
+}
+
+void
+publish_unsubscribe(struct broker *b, struct peer *p)
+{
+	struct subscription *s = p->subscription;
+
+	b->monitors -= s->kind == SUBSCRIBE_MONITOR;
+	json_decref(s->ports);
+	free(s);
+	p->subscription = NULL;
+	TAILQ_REMOVE(&b->subscribers, p, entry);
+	TAILQ_INSERT_TAIL(&b->peers, p, entry);
+}
+
+/* ---- ports ---- */
+
+static void
+arm(struct broker *b)
+{
+	const struct timeval soon = { .tv_usec = PUBLISH_MS * 1000 };
+
+	if (!event_pending(&b->publisher, EV_TIMEOUT, NULL))
+		event_add(&b->publisher, &soon);
+}
+
+void
+publish_port(struct port *port)
+{
+	port->changed = true;
+	arm(port->broker);
+}
+
+static void
+send_ports(struct peer *p, json_t *ports)
+{
+	if (json_array_size(ports) == 0) {
+		json_decref(ports);
+		return;
+	}
+	peer_send(p, varlink_reply_new(json_pack("{s:o}", "ports", ports), true), -1);
+}
+
+void
+publish_removed(struct port *port)
+{
+	struct broker *b = port->broker;
+	struct peer *p, *next;
+
+	for (p = TAILQ_FIRST(&b->subscribers); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->subscription->kind != SUBSCRIBE_LIST ||
+		    !concerns(p->subscription, port->config.name))
+			continue;
+		send_ports(p,
+		    json_pack("[{s:s, s:s, s:s, s:s, s:I, s:b, s:i, s:[]}]", "name",
+			port->config.name, "device", port->config.device, "state", "absent", "reason",
+			"no longer configured", "since", (json_int_t)broker_real_ms(), "revocable",
+			(int)port->config.revocable, "waiting", 0, "waiters"));
+	}
+}
+
+void
+publish_waiting(struct request *r)
+{
+	size_t ahead = lease_ahead(&r->core);
+
+	if (r->told_ahead == (int64_t)ahead && r->told_token == r->port->lease.token &&
+	    r->told_state == r->port->lease.state)
+		return;
+	r->told_ahead = (int64_t)ahead;
+	r->told_token = r->port->lease.token;
+	r->told_state = r->port->lease.state;
+	peer_send(r->peer,
+	    varlink_reply_new(json_pack("{s:o}", "waiting", describe_waiting(r, ahead)), true), -1);
+}
+
+static void
+tell_waiters(struct port *port)
+{
+	struct lease_request *each = lease_first(&port->lease), *next;
+	int shown;
+
+	for (shown = 0; each != NULL && shown < BROKER_WAITERS_SHOWN; each = next, shown++) {
+		struct request *r = (struct request *)each;
+
+		next = lease_after(each); /* sending can end a connection, and with it the request */
+		if (r->more && r->peer != NULL)
+			publish_waiting(r);
+	}
+}
+
+static void
+tell_subscriber(struct broker *b, struct peer *p)
+{
+	json_t *ports = json_array();
+	struct port *port;
+
+	TAILQ_FOREACH(port, &b->ports, entry)
+		if (port->changed && concerns(p->subscription, port->config.name) &&
+		    json_array_append_new(ports, describe_port(port)) < 0) {
+			json_decref(ports);
+			peer_kill(p, "no memory");
+			return;
+		}
+	send_ports(p, ports);
+}
+
+static void
+on_publish(evutil_socket_t socket, short what, void *arg)
+{
+	struct broker *b = arg;
+	struct peer *p, *next;
+	struct port *port;
+
+	(void)socket;
+	(void)what;
+	for (p = TAILQ_FIRST(&b->subscribers); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->subscription->kind == SUBSCRIBE_LIST)
+			tell_subscriber(b, p);
+	}
+	TAILQ_FOREACH(port, &b->ports, entry) {
+		if (port->changed)
+			tell_waiters(port);
+		port->changed = false;
+	}
+	broker_settle(b);
+}
+
+void
+publish_init(struct broker *b)
+{
+	event_assign(&b->publisher, b->base, -1, 0, on_publish, b);
+}
+
+/* ---- events ---- */
+
+static size_t
+put(char *line, size_t n, size_t size, const char *key, const char *value)
+{
+	char quoted[320];
+	int more;
+
+	if (value == NULL || n >= size)
+		return n;
+	more = snprintf(line + n, size - n, " %s=%s", key, log_quote(value, quoted, sizeof(quoted)));
+	return n + (more > 0 ? (size_t)more : 0);
+}
+
+static size_t
+put_number(char *line, size_t n, size_t size, const char *key, int64_t value)
+{
+	char text[24];
+
+	if (value < 0)
+		return n;
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	return put(line, n, size, key, text);
+}
+
+static void
+log_event(const struct publish_event *e)
+{
+	const struct request *r = e->request;
+	char line[900];
+	size_t n = 0;
+
+	line[0] = '\0';
+	n = put(line, n, sizeof(line), "port", e->port->config.name);
+	n = put_number(line, n, sizeof(line), "token", e->token != 0 ? (int64_t)e->token : -1);
+	if (r != NULL) {
+		n = put_number(line, n, sizeof(line), "pid", r->pid);
+		n = put_number(line, n, sizeof(line), "uid", (int64_t)r->uid);
+		n = put(line, n, sizeof(line), "command", *r->command != '\0' ? r->command : NULL);
+		n = put(line, n, sizeof(line), "label", *r->label != '\0' ? r->label : NULL);
+	}
+	n = put(line, n, sizeof(line), "state", e->state);
+	n = put(line, n, sizeof(line), "reason", e->reason);
+	n = put(line, n, sizeof(line), "detail", e->detail);
+	n = put_number(line, n, sizeof(line), "waited_ms", e->waited_ms);
+	put_number(line, n, sizeof(line), "held_ms", e->held_ms);
+	log_line("%s%s", e->event, line);
+}
+
+static json_t *
+describe_event(const struct publish_event *e)
+{
+	const struct request *r = e->request;
+
+	return json_pack("{s:I, s:s, s:s, s:o*, s:o*, s:s*, s:s*, s:s*, s:o*, s:o*, s:s*}", "time",
+	    (json_int_t)broker_real_ms(), "event", e->event, "port", e->port->config.name, "token",
+	    e->token == 0 ? NULL : json_integer((json_int_t)e->token), "owner",
+	    r == NULL ? NULL : describe_process(r), "label",
+	    r == NULL || *r->label == '\0' ? NULL : r->label, "state", e->state, "reason", e->reason,
+	    "waited", e->waited_ms < 0 ? NULL : json_integer(e->waited_ms), "held",
+	    e->held_ms < 0 ? NULL : json_integer(e->held_ms), "detail", e->detail);
+}
+
+void
+publish_event(struct broker *b, const struct publish_event *e)
+{
+	struct peer *p, *next;
+	json_t *event;
+
+	log_event(e);
+	if (b->monitors == 0)
+		return;
+	event = describe_event(e);
+	for (p = TAILQ_FIRST(&b->subscribers); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->subscription->kind == SUBSCRIBE_MONITOR &&
+		    concerns(p->subscription, e->port->config.name))
+			peer_send(p, varlink_reply_new(json_pack("{s:[O]}", "events", event), true),
+			    -1);
+	}
+	json_decref(event);
+}

@@ -1,0 +1,193 @@
+/*
+ * roster.c - the kernel's list of the descriptions of a port's leases. Knows nothing of devices,
+ * leases or time; it can only add and read, never remove: that the kernel does at the last close.
+ *
+ * The tricky idea: an epoll instance is used as a set, not to wait. /proc/self/fdinfo/ROSTER prints
+ * a line for each description, `tfd: N events: 40000018 data: TOKEN ...` (TOKEN and events in hex),
+ * and EPOLLONESHOT leaves a trace: once its hang-up has been taken, `events` is 40000000.
+ */
+#include "roster.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LINE_BYTES 128 /* more than a line of fdinfo ever has */
+
+int
+roster_new(void)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int
+roster_add(int roster, int fd, uint64_t token)
+{
+	struct epoll_event event = { .events = EPOLLONESHOT, .data.u64 = token };
+
+	return epoll_ctl(roster, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int
+roster_take_events(int roster)
+{
+	struct epoll_event events[16];
+	int n, sum = 0;
+
+	do {
+		n = epoll_wait(roster, events, 16, 0);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		sum += n > 0 ? n : 0;
+	} while (n == 16 || n < 0);
+	return sum;
+}
+
+/* The number behind `key` in a line, or false. */
+static bool
+field(const char *line, const char *key, int base, uint64_t *value)
+{
+	const char *at = strstr(line, key);
+	char *end;
+
+	if (at == NULL)
+		return false;
+	at += strlen(key);
+	*value = strtoull(at, &end, base);
+	return end != at;
+}
+
+static bool
+parse_line(const char *line, struct roster_entry *entry)
+{
+	uint64_t target, events, token;
+
+	if (strncmp(line, "tfd:", 4) != 0 || !field(line, "tfd:", 10, &target) ||
+	    !field(line, "events:", 16, &events) || !field(line, "data:", 16, &token))
+		return false;
+	*entry = (struct roster_entry){ .token = token,
+		.target = (int)target,
+		.hungup = (events & EPOLLHUP) == 0 };
+	return true;
+}
+
+static size_t
+parse(char *text, struct roster_entry *entries, size_t max)
+{
+	size_t i, n = 0;
+	char *line, *next;
+
+	for (line = text; line != NULL && n < max; line = next) {
+		next = strchr(line, '\n');
+		if (next != NULL)
+			*next++ = '\0';
+		if (!parse_line(line, &entries[n]))
+			continue;
+		for (i = 0; i < n; i++)
+			entries[n].nth += entries[i].target == entries[n].target;
+		n++;
+	}
+	return n;
+}
+
+int
+roster_read(int roster, struct roster_entry *entries, size_t max)
+{
+	char text[ROSTER_ENTRIES_MAX * LINE_BYTES], path[40];
+	size_t have = 0;
+	ssize_t n;
+	int fd, error = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", roster);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, text + have, sizeof(text) - 1 - have);
+		if (n < 0 && errno != EINTR)
+			error = -errno;
+		have += n > 0 ? (size_t)n : 0;
+	} while (n != 0 && error == 0 && have < sizeof(text) - 1);
+	close(fd);
+	text[have] = '\0';
+	return error < 0 ? error : (int)parse(text, entries, max);
+}
+
+/* Is descriptor `fd` of that process the same description as that entry? */
+static int
+same_description(pid_t pid, int fd, int roster, const struct roster_entry *entry)
+{
+	struct kcmp_epoll_slot slot = { .efd = (unsigned)roster,
+		.tfd = (unsigned)entry->target,
+		.toff = entry->nth };
+	long r = syscall(SYS_kcmp, pid, getpid(), KCMP_EPOLL_TFD, (unsigned long)fd, &slot);
+
+	if (r >= 0)
+		return r == 0;
+	/* that descriptor or that entry has gone meanwhile */
+	return errno == EBADF || errno == ENOENT ? 0 : -errno;
+}
+
+static int
+compare_all(DIR *dir, pid_t pid, int roster, const struct roster_entry *entries, int n)
+{
+	struct dirent *d;
+	int i, r;
+
+	while ((d = readdir(dir)) != NULL) {
+		if (d->d_name[0] == '.')
+			continue;
+		for (i = 0; i < n; i++) {
+			r = same_description(pid, atoi(d->d_name), roster, &entries[i]);
+			if (r != 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int
+read_token(int roster, uint64_t token, struct roster_entry *entries)
+{
+	int i, n = roster_read(roster, entries, ROSTER_ENTRIES_MAX), kept = 0;
+
+	for (i = 0; i < n; i++)
+		if (entries[i].token == token)
+			entries[kept++] = entries[i];
+	return n < 0 ? n : kept;
+}
+
+int
+roster_has_process(int roster, uint64_t token, pid_t pid)
+{
+	struct roster_entry entries[ROSTER_ENTRIES_MAX], after[ROSTER_ENTRIES_MAX];
+	int n, m, r, tries;
+	char path[40];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	if (dir == NULL)
+		return errno == ENOENT ? -ESRCH : errno == EACCES ? -EPERM : -errno;
+	/* `nth` shifts when another entry goes: what was compared must still stand afterwards */
+	for (tries = 0; tries < 3; tries++) {
+		rewinddir(dir);
+		n = read_token(roster, token, entries);
+		r = n < 0 ? n : compare_all(dir, pid, roster, entries, n);
+		m = r == 1 ? read_token(roster, token, after) : 0;
+		if (r != 1 || (m == n && memcmp(entries, after, (size_t)n * sizeof(*after)) == 0))
+			break;
+		r = -EAGAIN;
+	}
+	closedir(dir);
+	return r;
+}

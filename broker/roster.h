@@ -1,0 +1,39 @@
+/*
+ * roster.h - the kernel's list of which descriptions of a port's leases exist: an epoll instance in
+ * which each description stands with its token (DESIGN.md section 3). The kernel drops an entry when
+ * the last copy of its description is closed, anywhere.
+ */
+#ifndef COMLEASE_ROSTER_H
+#define COMLEASE_ROSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ROSTER_ENTRIES_MAX 256 /* live ones and revoked ones that somebody still keeps */
+
+struct roster_entry {
+	uint64_t token;
+	int target;	/* the number under which it was added */
+	unsigned nth;	/* among the entries with that number, in the kernel's order (for kcmp) */
+	bool hungup;	/* its hang-up has been reported */
+};
+
+/* A new, empty roster: a descriptor, or -errno. */
+int roster_new(void);
+
+/* Lists a description under a token. 0 or -errno (-ENOSPC: ROSTER_ENTRIES_MAX). */
+int roster_add(int roster, int fd, uint64_t token);
+
+/* What is listed now, at most `max` entries: the count, or -errno. */
+int roster_read(int roster, struct roster_entry *entries, size_t max);
+
+/* Takes what the roster has to say (hang-ups), so that it is quiet again: how many, or -errno. */
+int roster_take_events(int roster);
+
+/* Has that process a description of that token open? 1, 0, or -errno (-EPERM, -ESRCH, -ENOSYS).
+ * Needs the right to look into the process. `roster` is a descriptor of the calling process. */
+int roster_has_process(int roster, uint64_t token, pid_t pid);
+
+#endif

@@ -1,0 +1,474 @@
+/*
+ * service.c - the methods of io.comlease: decode, decide who may, call the broker, encode. Every
+ * member of a call is checked by name and type; what is unknown is refused, so that a misspelt
+ * option is never silently ignored.
+ */
+#include "broker.h"
+
+#include "../include/comlease.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INTERFACE "io.comlease."
+
+extern const char comlease_varlink[]; /* the interface definition, embedded */
+
+/* ---- errors ---- */
+
+void
+service_error(struct peer *p, const char *error, json_t *parameters)
+{
+	peer_send(p, varlink_error_new(error, parameters), -1);
+	peer_done(p);
+}
+
+void
+service_error_port(struct peer *p, const char *error, const struct port *port, const char *message)
+{
+	service_error(p, error,
+	    json_pack("{s:s, s:s}", "port", port->config.name, "message", message));
+}
+
+static void
+invalid(struct peer *p, const char *parameter)
+{
+	service_error(p, VARLINK_ERROR("InvalidParameter"),
+	    json_pack("{s:s}", "parameter", parameter));
+}
+
+static void
+no_such_port(struct broker *b, struct peer *p, const char *name)
+{
+	json_t *names = json_array();
+	struct port *port;
+
+	TAILQ_FOREACH(port, &b->ports, entry)
+		json_array_append_new(names, json_string(port->config.name));
+	service_error(p, INTERFACE "NoSuchPort",
+	    json_pack("{s:s, s:o}", "port", name, "ports", names));
+}
+
+/* ---- parameters ---- */
+
+enum parameter_type { NAME, TEXT, KEY, NUMBER, NAMES };
+
+struct parameter {
+	const char *name;
+	enum parameter_type type;
+	json_int_t min, max; /* of a number; of a text the bytes at most */
+	void *to; /* const char **, json_int_t *, json_t ** */
+};
+
+static bool
+is_key(const char *text)
+{
+	size_t n;
+
+	for (n = 0; text[n] != '\0'; n++)
+		if (!isxdigit((unsigned char)text[n]))
+			return false;
+	return n == BROKER_KEY_LENGTH;
+}
+
+static bool
+is_names(const json_t *value)
+{
+	const json_t *each;
+	size_t i;
+
+	if (!json_is_array(value))
+		return false;
+	json_array_foreach(value, i, each)
+		if (!json_is_string(each))
+			return false;
+	return true;
+}
+
+static bool
+take(const struct parameter *parameter, json_t *value)
+{
+	const char *text = json_string_value(value);
+	json_int_t number = json_integer_value(value);
+
+	switch (parameter->type) {
+	case NAME:
+	case TEXT:
+	case KEY:
+		if (text == NULL || strlen(text) != json_string_length(value) ||
+		    (parameter->type == NAME && !config_name_is_valid(text)) ||
+		    (parameter->type == KEY && !is_key(text)) ||
+		    (parameter->type == TEXT && strlen(text) > (size_t)parameter->max))
+			return false;
+		*(const char **)parameter->to = text;
+		return true;
+	case NUMBER:
+		if (!json_is_integer(value) || number < parameter->min || number > parameter->max)
+			return false;
+		*(json_int_t *)parameter->to = number;
+		return true;
+	case NAMES:
+		if (!is_names(value))
+			return false;
+		*(json_t **)parameter->to = value;
+		return true;
+	}
+	return false;
+}
+
+/* NULL, or the name of the parameter that is wrong. null is as good as left out. */
+static const char *
+take_all(json_t *object, const struct parameter *parameters)
+{
+	const struct parameter *each;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value) {
+		for (each = parameters; each->name != NULL && strcmp(each->name, name) != 0; each++)
+			;
+		if (each->name == NULL || (!json_is_null(value) && !take(each, value)))
+			return name;
+	}
+	return NULL;
+}
+
+/* ---- List, Monitor ---- */
+
+/* The first name that is no port, or NULL. */
+static const char *
+unknown_port(struct broker *b, const json_t *names)
+{
+	const json_t *each;
+	size_t i;
+
+	json_array_foreach(names, i, each)
+		if (broker_find_port(b, json_string_value(each)) == NULL)
+			return json_string_value(each);
+	return NULL;
+}
+
+static json_t *
+list_ports(struct broker *b, const json_t *names)
+{
+	json_t *ports = json_array();
+	const json_t *each;
+	struct port *port;
+	size_t i;
+	int error = 0;
+
+	if (names == NULL) {
+		TAILQ_FOREACH(port, &b->ports, entry)
+			error |= json_array_append_new(ports, describe_port(port));
+	}
+	json_array_foreach(names, i, each)
+		error |= json_array_append_new(ports,
+		    describe_port(broker_find_port(b, json_string_value(each))));
+	if (error == 0)
+		return ports;
+	json_decref(ports);
+	return NULL;
+}
+
+static void
+subscribe(struct broker *b, struct peer *p, enum subscription_kind kind, json_t *names,
+    const char *member, json_t *first)
+{
+	if (publish_subscribe(b, p, kind, names) < 0) {
+		json_decref(first);
+		peer_kill(p, "no memory");
+		return;
+	}
+	peer_send(p, varlink_reply_new(json_pack("{s:o}", member, first), true), -1);
+}
+
+static void
+method_list(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	json_t *names = NULL;
+	const struct parameter parameters[] = { { "ports", NAMES, 0, 0, &names },
+		{ NULL, TEXT, 0, 0, NULL } };
+	const char *wrong = take_all(call->parameters, parameters);
+
+	if (wrong != NULL) {
+		invalid(p, wrong);
+	} else if ((wrong = unknown_port(b, names)) != NULL) {
+		no_such_port(b, p, wrong);
+	} else if (call->more) {
+		subscribe(b, p, SUBSCRIBE_LIST, names, "ports", list_ports(b, names));
+	} else {
+		peer_send(p,
+		    varlink_reply_new(json_pack("{s:o}", "ports", list_ports(b, names)), false), -1);
+		peer_done(p);
+	}
+}
+
+static void
+method_monitor(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	json_t *names = NULL;
+	const struct parameter parameters[] = { { "ports", NAMES, 0, 0, &names },
+		{ NULL, TEXT, 0, 0, NULL } };
+	const char *wrong = take_all(call->parameters, parameters);
+
+	if (wrong != NULL)
+		invalid(p, wrong);
+	else if ((wrong = unknown_port(b, names)) != NULL)
+		no_such_port(b, p, wrong);
+	else if (!call->more)
+		service_error(p, VARLINK_ERROR("ExpectedMore"), json_object());
+	else
+		subscribe(b, p, SUBSCRIBE_MONITOR, names, "events", json_array());
+}
+
+/* ---- Acquire, Attach ---- */
+
+static struct port *
+find_device(struct broker *b, const char *device, uint64_t rdev)
+{
+	struct port *port;
+
+	TAILQ_FOREACH(port, &b->ports, entry)
+		if ((rdev != 0 && port->rdev == rdev) || strcmp(port->config.device, device) == 0)
+			return port;
+	return NULL;
+}
+
+static void
+method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	struct request_wish wish = { .more = call->more };
+	const char *name = NULL, *device = NULL, *wrong;
+	json_int_t rdev = 0, wait = -1, priority = 0, waited = 0;
+	const struct parameter parameters[] = { { "port", NAME, 0, 0, &name },
+		{ "device", TEXT, 0, 4096, &device },
+		{ "rdev", NUMBER, 0, INT64_MAX, &rdev },
+		{ "wait", NUMBER, 0, INT64_C(1) << 40, &wait },
+		{ "priority", NUMBER, -100, 100, &priority },
+		{ "label", NAME, 0, 0, &wish.label },
+		{ "key", KEY, 0, 0, &wish.key },
+		{ "waited", NUMBER, 0, INT64_C(1) << 40, &waited },
+		{ NULL, TEXT, 0, 0, NULL } };
+	struct port *port;
+
+	wrong = take_all(call->parameters, parameters);
+	if (wrong == NULL && (name == NULL) == (device == NULL))
+		wrong = name == NULL ? "port" : "device";
+	if (wrong != NULL) {
+		invalid(p, wrong);
+		return;
+	}
+	port = name != NULL ? broker_find_port(b, name) : find_device(b, device, (uint64_t)rdev);
+	if (port == NULL) {
+		no_such_port(b, p, name != NULL ? name : device);
+		return;
+	}
+	wish.wait_ms = wait;
+	wish.waited_ms = waited;
+	wish.priority = (int)priority;
+	request_new(port, p, &wish);
+	broker_settle(b);
+	if (p->request != NULL && p->request->stage == REQUEST_WAITING && p->request->more)
+		publish_waiting(p->request);
+}
+
+static struct port *
+find_token(struct broker *b, uint64_t token)
+{
+	struct port *port;
+
+	TAILQ_FOREACH(port, &b->ports, entry)
+		if (port->lease.state == LEASE_HELD && port->lease.token == token)
+			return port;
+	return NULL;
+}
+
+static void
+not_holder(struct peer *p, const char *message)
+{
+	service_error(p, INTERFACE "NotHolder", json_pack("{s:s}", "message", message));
+}
+
+static void
+method_attach(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	json_int_t token = 0;
+	const struct parameter parameters[] = { { "token", NUMBER, 1, INT64_MAX, &token },
+		{ NULL, TEXT, 0, 0, NULL } };
+	const char *wrong = take_all(call->parameters, parameters);
+	struct request *r = p->request;
+
+	if (wrong != NULL || token == 0) {
+		invalid(p, "token");
+		return;
+	}
+	if (r != NULL && r->fd >= 0 && r->port->lease.token == (uint64_t)token)
+		request_attach(r);
+	else
+		not_holder(p,
+		    "no descriptor of that lease waits for this connection: it was not granted here with "
+		    "\"more\", has been attached, or has been taken back");
+	(void)b;
+}
+
+/* ---- Release, Revoke ---- */
+
+/* The broker's own user and root may do to any lease what its holder may. */
+static bool
+may_end(const struct peer *p, const struct port *port)
+{
+	return p->uid == 0 || p->uid == geteuid() || p->uid == port->holder->uid;
+}
+
+/* Answered when the turnaround is done: port_settled(). */
+static void
+end_lease(struct port *port, struct peer *p, enum lease_reason reason, const char *detail)
+{
+	port->revoker = p;
+	port->revoked = reason == LEASE_REVOKED ? port->lease.token : 0;
+	port_end(port, reason, detail);
+}
+
+static bool
+refused_end(struct peer *p, const struct port *port)
+{
+	char text[192];
+
+	if (!may_end(p, port)) {
+		service_error(p, VARLINK_ERROR("PermissionDenied"), json_object());
+		return true;
+	}
+	if (port->config.revocable)
+		return false;
+	snprintf(text, sizeof(text), "%s: configured with \"revocation = none\": only its holder can end "
+				     "it, by closing the device",
+	    port->config.name);
+	service_error_port(p, INTERFACE "NotRevocable", port, text);
+	return true;
+}
+
+static void
+method_release(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	json_int_t token = 0;
+	const struct parameter parameters[] = { { "token", NUMBER, 1, INT64_MAX, &token },
+		{ NULL, TEXT, 0, 0, NULL } };
+	const char *wrong = take_all(call->parameters, parameters);
+	struct port *port = find_token(b, (uint64_t)token);
+
+	if (wrong != NULL || token == 0) {
+		invalid(p, "token");
+	} else if (port == NULL) {
+		service_error(p, INTERFACE "Revoked",
+		    json_pack("{s:s, s:s}", "port", "", "message", "that lease has ended"));
+	} else if (!refused_end(p, port)) {
+		end_lease(port, p, LEASE_RELEASED, NULL);
+		broker_settle(b);
+	}
+}
+
+static void
+method_revoke(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	const char *name = NULL, *reason = NULL, *wrong;
+	json_int_t token = 0;
+	const struct parameter parameters[] = { { "port", NAME, 0, 0, &name },
+		{ "token", NUMBER, 1, INT64_MAX, &token }, { "reason", TEXT, 0, 200, &reason },
+		{ NULL, TEXT, 0, 0, NULL } };
+	struct port *port;
+
+	wrong = take_all(call->parameters, parameters);
+	port = name == NULL ? NULL : broker_find_port(b, name);
+	if (wrong != NULL || name == NULL) {
+		invalid(p, wrong != NULL ? wrong : "port");
+	} else if (port == NULL) {
+		no_such_port(b, p, name);
+	} else if (port->lease.state != LEASE_HELD) {
+		not_holder(p, "nobody holds that port");
+	} else if (token != 0 && (uint64_t)token != port->lease.token) {
+		service_error_port(p, INTERFACE "Revoked", port,
+		    "that lease has ended; another one holds the port");
+	} else if (!refused_end(p, port)) {
+		end_lease(port, p, LEASE_REVOKED, reason);
+		broker_settle(b);
+	}
+}
+
+/* ---- dispatch ---- */
+
+static const struct method {
+	const char *name;
+	void (*run)(struct broker *, struct peer *, const struct varlink_call *);
+} methods[] = {
+	{ "List", method_list },
+	{ "Acquire", method_acquire },
+	{ "Attach", method_attach },
+	{ "Release", method_release },
+	{ "Revoke", method_revoke },
+	{ "Monitor", method_monitor },
+};
+
+static const struct varlink_interface interfaces[] = {
+	{ "io.comlease", comlease_varlink },
+	{ NULL, NULL },
+};
+
+static const struct varlink_service service = {
+	.vendor = "comlease",
+	.product = "comleased",
+	.version = COMLEASE_VERSION,
+	.url = "https://comlease.example.org/",
+	.interfaces = interfaces,
+};
+
+static void
+unknown_method(struct peer *p, const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	json_t *interface = json_stringn(name, dot == NULL ? 0 : (size_t)(dot - name));
+
+	if (strncmp(name, INTERFACE, strlen(INTERFACE)) == 0) {
+		json_decref(interface);
+		service_error(p, VARLINK_ERROR("MethodNotFound"), json_pack("{s:s}", "method", name));
+	} else {
+		service_error(p, VARLINK_ERROR("InterfaceNotFound"),
+		    json_pack("{s:o}", "interface", interface));
+	}
+}
+
+static void
+on_call(struct peer *p, const struct varlink_call *call)
+{
+	struct broker *b = p->owner;
+	const char *name = call->interface_method;
+	json_t *reply;
+	size_t i;
+	int result = varlink_service_answer(&service, call, &reply);
+
+	if (result <= 0) {
+		peer_send(p, result < 0 ? NULL : reply, -1);
+		peer_done(p);
+		return;
+	}
+	if (call->oneway || call->upgrade) {
+		invalid(p, call->oneway ? "oneway" : "upgrade");
+		return;
+	}
+	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strncmp(name, INTERFACE, strlen(INTERFACE)) == 0 &&
+		    strcmp(name + strlen(INTERFACE), methods[i].name) == 0) {
+			methods[i].run(b, p, call);
+			return;
+		}
+	unknown_method(p, name);
+}
+
+static void
+on_gone(struct peer *p)
+{
+	broker_peer_gone(p->owner, p);
+}
+
+const struct peer_handler service_handler = { .call = on_call, .gone = on_gone };

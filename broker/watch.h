@@ -1,0 +1,40 @@
+/*
+ * watch.h - when does a path come to be, change or go, and when is what stands there closed? By
+ * inotify on every directory along the path and along the targets of its symbolic links (the
+ * nearest ones that exist), so that nothing polls for a device that is not there. Opens nothing.
+ */
+#ifndef COMLEASE_WATCH_H
+#define COMLEASE_WATCH_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WATCH_PLACES_MAX 64
+
+struct watch {
+	int fd;	  /* readable when there is something to take; -1: none */
+	int node; /* the watch of what stands at the end; -1 */
+	bool is_complete; /* false: the kernel refused a watch (limits): look by time too */
+	size_t count;
+	struct {
+		int directory;
+		char name[NAME_MAX + 1];
+	} places[WATCH_PLACES_MAX];
+};
+
+#define WATCH_PATH   1 /* something happened on the way: look again, watch_set() again */
+#define WATCH_CLOSED 2 /* a description of the node was closed, or that can't be excluded */
+
+/* 0 or -errno; then fd is -1, and watch_set() and watch_take() do nothing. */
+int watch_init(struct watch *);
+
+void watch_free(struct watch *);
+
+/* Watches the way to that path, and no other. Look at the path only afterwards. */
+void watch_set(struct watch *, const char *path);
+
+/* Takes what has happened: WATCH_PATH, WATCH_CLOSED, both, or 0. */
+int watch_take(struct watch *);
+
+#endif
