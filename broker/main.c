@@ -8,11 +8,14 @@
 
 #include "../include/comlease.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static const char usage[] =
     "usage: comleased [-c FILE] [-s SOCKET] [--state-dir DIR] [--check-config] [--print-config] "
@@ -48,6 +51,7 @@ static const struct option long_options[] = {
 
 struct options {
 	struct supervisor_options supervisor;
+	char *socket, *state_dir; /* absolute: the children may have another working directory */
 	const char *role;
 	bool check, print;
 };
@@ -110,12 +114,48 @@ run_role(const struct options *o, const char *port)
 	return EX_USAGE;
 }
 
+/* *absolute: a copy, or NULL of NULL. */
+static int
+make_absolute(const char *path, char **absolute)
+{
+	char *here;
+	int n;
+
+	if (path == NULL || *path == '/') {
+		*absolute = path == NULL ? NULL : strdup(path);
+		return path != NULL && *absolute == NULL ? -1 : 0;
+	}
+	here = get_current_dir_name();
+	if (here == NULL)
+		return -1;
+	n = asprintf(absolute, "%s/%s", here, path);
+	free(here);
+	return n < 0 ? -1 : 0;
+}
+
+static int
+run(const struct options *o)
+{
+	struct config config;
+	char error[CONFIG_ERROR_MAX];
+	int status;
+
+	if (supervisor_load(&o->supervisor, &config, error) < 0) {
+		fprintf(stderr, "%s%s", error, error[strlen(error) - 1] == '\n' ? "" : "\n");
+		return EX_CONFIG;
+	}
+	if (o->check || o->print) {
+		status = o->print && config_print(&config, stdout) < 0 ? EX_IOERR : EX_OK;
+		config_free(&config);
+		return status;
+	}
+	return supervisor_main(&o->supervisor, &config);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct options o = { .role = NULL };
-	struct config config;
-	char error[CONFIG_ERROR_MAX];
 	int status = parse(argc, argv, &o);
 
 	if (status >= 0)
@@ -128,14 +168,15 @@ main(int argc, char **argv)
 		fprintf(stderr, "comleased: %s: unexpected; try --help\n", argv[optind]);
 		return EX_USAGE;
 	}
-	if (supervisor_load(&o.supervisor, &config, error) < 0) {
-		fprintf(stderr, "%s%s", error, error[strlen(error) - 1] == '\n' ? "" : "\n");
-		return EX_CONFIG;
+	if (make_absolute(o.supervisor.socket, &o.socket) < 0 ||
+	    make_absolute(o.supervisor.state_dir, &o.state_dir) < 0) {
+		fprintf(stderr, "comleased: %s\n", strerror(errno));
+		return EX_OSERR;
 	}
-	if (o.check || o.print) {
-		status = o.print && config_print(&config, stdout) < 0 ? EX_IOERR : EX_OK;
-		config_free(&config);
-		return status;
-	}
-	return supervisor_main(&o.supervisor, &config);
+	o.supervisor.socket = o.socket;
+	o.supervisor.state_dir = o.state_dir;
+	status = run(&o);
+	free(o.socket);
+	free(o.state_dir);
+	return status;
 }
