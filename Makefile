@@ -80,8 +80,8 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(EXTRA_$(*F)) $(CFLAGS_ALL) -c $< -o $@
 
-# The library's own names stay inside the library, and the shim's inside the shim.
-$(call object,$(LIBRARY) $(SHIM)): CFLAGS_ALL += -fvisibility=hidden
+# The shim's own names, and those of the library in it, stay inside: only what it hooks is seen.
+$(call object,$(SHIM)): CFLAGS_ALL += -fvisibility=hidden
 $(call object,$(wildcard client/*.c)): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(libdir)"'
 
 $(BUILD)/gen/io.comlease.c: client/io.comlease.varlink client/embed.awk
@@ -112,8 +112,8 @@ $(BUILD)/libcomlease.so: $(BUILD)/libcomlease.so.$(VERSION)
 	ln -sf $(<F) $(BUILD)/libcomlease.so.0
 	ln -sf $(<F) $@
 
-$(BUILD)/libcomlease-shim.so: $(call object,$(SHIM) $(LIBRARY))
-	$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-z,defs $^ $(LIBS_client) -ldl -o $@
+$(BUILD)/libcomlease-shim.so: $(call object,$(SHIM)) $(BUILD)/libcomlease.a
+	$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-z,defs -Wl,--exclude-libs,ALL $^ $(LIBS_client) -ldl -o $@
 
 ifeq ($(filter asan tsan,$(FLAVOUR)),)
 else

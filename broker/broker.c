@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,7 +187,7 @@ add_peer(struct broker *b, int socket)
 	account->connections++;
 	reserve = p->uid == 0 ? RESERVE : 0;
 	if (account->connections > b->config.connections_uid_max + reserve)
-		turn_away(p, b->config.connections_uid_max, "of one user", "max-connections-per-uid");
+		turn_away(p, b->config.connections_uid_max, "of one user", "max-connections-per-user");
 	else if (b->connections > b->config.connections_max + reserve)
 		turn_away(p, b->config.connections_max, "in all", "max-connections");
 }
@@ -235,24 +238,41 @@ on_reap(evutil_socket_t socket, short what, void *arg)
 	broker_settle(b);
 }
 
+static void
+refuse_connection(int fd)
+{
+	static const char told[] =
+	    "{\"error\":\"io.comlease.QuotaExceeded\",\"parameters\":{\"message\":\"the broker has no "
+	    "descriptor left; try again\"}}";
+
+	(void)send(fd, told, sizeof(told), MSG_NOSIGNAL | MSG_DONTWAIT);
+	peer_discard(fd);
+}
+
+/* The last descriptors are not for connections but for what the connected ones are granted: four a
+ * port at the most (channel, descriptor, two of the holder), and those of leases just ended. */
+static bool
+is_reserved(const struct broker *b, int fd)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    (rlim_t)fd + 4 * b->config.port_count + BROKER_NOTES_MAX >= limit.rlim_cur;
+}
+
 /* No descriptor is left: with the spare one the next client is told, and listening pauses, or the
  * loop would spin on a connection that it can't take. */
 static void
 out_of_descriptors(struct broker *b)
 {
-	static const char told[] =
-	    "{\"error\":\"io.comlease.QuotaExceeded\",\"parameters\":{\"message\":\"the broker has no "
-	    "descriptor left; try again\"}}";
 	const struct timeval pause = { .tv_usec = 100000 };
 	int fd;
 
 	if (b->spare >= 0) {
 		close(b->spare);
 		fd = accept4(b->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0) {
-			(void)send(fd, told, sizeof(told), MSG_NOSIGNAL | MSG_DONTWAIT);
-			close(fd);
-		}
+		if (fd >= 0)
+			refuse_connection(fd);
 		b->spare = dup(b->listening);
 	}
 	log_line("accept error=%s; pausing", strerror(EMFILE));
@@ -267,6 +287,8 @@ on_accept_again(evutil_socket_t socket, short what, void *arg)
 
 	(void)socket;
 	(void)what;
+	if (b->spare < 0)
+		b->spare = dup(b->listening);
 	event_add(&b->accept, NULL);
 }
 
@@ -279,7 +301,9 @@ on_accept(evutil_socket_t socket, short what, void *arg)
 	(void)what;
 	for (n = 0; n < 16; n++) { /* the others have their turn too */
 		fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0) {
+		if (fd >= 0 && is_reserved(b, fd)) {
+			refuse_connection(fd);
+		} else if (fd >= 0) {
 			add_peer(b, fd);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
 			out_of_descriptors(b);
@@ -308,17 +332,27 @@ broker_serve(struct broker *b)
 	log_debug("serve");
 }
 
+/* Whoever it is: root's may be the same user still. */
+static int
+drop_capabilities(void)
+{
+	cap_t none = cap_init();
+	int error = none == NULL || cap_set_proc(none) < 0 ? -errno : 0;
+
+	cap_free(none);
+	return error;
+}
+
 static int
 become(const struct ipc_message *m)
 {
 	gid_t gid = (gid_t)m->token;
 	uid_t uid = (uid_t)m->number;
 
-	if (!m->flag)
-		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+	if (m->flag &&
+	    (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
 		return -errno;
-	return 0;
+	return drop_capabilities();
 }
 
 /* Ports that have gone, changed or come. One that has another device is another port. */
@@ -444,7 +478,6 @@ new_base(void)
 	struct event_base *base = NULL;
 
 	if (config != NULL) {
-		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 		base = event_base_new_with_config(config);
 		event_config_free(config);
@@ -465,7 +498,9 @@ clear(struct broker *b)
 		port_free(TAILQ_FIRST(&b->ports));
 	on_reap(-1, 0, b);
 	event_del(&b->timer);
+	publish_notes(b);
 	event_del(&b->publisher);
+	event_del(&b->noter);
 	event_del(&b->reaper);
 	event_del(&b->accept_again);
 	event_del(&b->supervisor);
@@ -487,9 +522,12 @@ broker_main(void)
 	log_set_role("broker");
 	prctl(PR_SET_NAME, "comleased-brk");
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* A long message's memory goes back to the system, however the small ones lie around it. */
+	mallopt(M_MMAP_THRESHOLD, 16 * 1024);
 	TAILQ_INIT(&b.ports);
 	TAILQ_INIT(&b.peers);
 	TAILQ_INIT(&b.dead);
+	TAILQ_INIT(&b.over);
 	TAILQ_INIT(&b.subscribers);
 	TAILQ_INIT(&b.accounts);
 	lease_host_init(&b.host, 1, BROKER_TAKE_MS, 0);

@@ -18,6 +18,7 @@
 
 #define BROKER_COMMAND_MAX	64   /* a command's name, escaped */
 #define BROKER_KEY_LENGTH	32   /* hexadecimal digits */
+#define BROKER_NOTES_MAX	64   /* events on their way to the log */
 #define BROKER_DESCRIPTIONS_MAX 16   /* of one lease */
 #define BROKER_WAITERS_SHOWN	32   /* of a port's queue, in List and in news to waiters */
 #define BROKER_KEEPER_MS	5000 /* a keeper later than this is faulted */
@@ -49,7 +50,7 @@ struct request {
 	uint64_t id;	       /* of the message to keeper or supervisor */
 	uint64_t waited_ms;    /* how long it waited, once granted */
 	int fd;		       /* granted with `more`, to be attached; -1 */
-	int pidfd;	       /* of the holder; -1 */
+	int pidfd, stat;       /* of the holder, see request_look(); -1 */
 	unsigned descriptions; /* of the holder's lease */
 	bool more, delivered;
 	int64_t told_ahead;    /* with `more`: the last news; -1: none */
@@ -99,6 +100,18 @@ struct account {
 
 TAILQ_HEAD(accounts, account);
 
+/* What happened: for the log and the monitors. */
+struct publish_event {
+	const char *event;
+	const struct port *port;
+	const struct request *request; /* NULL */
+	uint64_t token;
+	const char *reason, *detail, *state;
+	int64_t waited_ms, held_ms; /* -1: none */
+	int64_t time_ms; /* since 1970: publish.c's to fill in */
+	struct request *granted; /* to be looked at now; NULL */
+};
+
 struct broker {
 	struct event_base *base;
 	struct lease_host host;
@@ -107,12 +120,15 @@ struct broker {
 	struct peers peers, dead, subscribers;
 	struct accounts accounts;
 	unsigned connections;
-	struct event supervisor, accept, accept_again, timer, reaper, publisher;
+	struct event supervisor, accept, accept_again, timer, reaper, publisher, noter;
 	int listening, spare; /* spare: a descriptor in reserve, to tell a client that there are none */
 	uint64_t ids;
 	uint64_t hold_until_ms;	   /* no grants before */
 	uint64_t returns_until_ms; /* `waited` is believed so long */
 	unsigned monitors;
+	struct publish_event notes[BROKER_NOTES_MAX]; /* see publish_note() */
+	size_t note_count;
+	struct requests over; /* freed once they have been noted */
 	bool configured, serving, settling;
 };
 
@@ -200,6 +216,13 @@ struct request *request_restore(struct port *, uint64_t token, const char *text)
 /* The same the other way: for IPC_OPEN and IPC_HOLDER. */
 void request_save(const struct request *, char text[IPC_TEXT_MAX]);
 
+/* Opens what tells later how the holder ended. Not on the way to the grant: it takes as long as the
+ * rest of it. */
+void request_look(struct request *);
+
+/* Freed after the next publish_notes(). */
+void request_free_later(struct request *);
+
 void request_free(struct request *);
 
 /* ---- service.c ---- */
@@ -231,17 +254,13 @@ void publish_port(struct port *);
 /* A port that is no longer configured. */
 void publish_removed(struct port *);
 
-struct publish_event {
-	const char *event;
-	const struct port *port;
-	const struct request *request; /* NULL */
-	uint64_t token;
-	const char *reason, *detail, *state;
-	int64_t waited_ms, held_ms; /* -1: none */
-};
-
 /* To the log and to the monitors, at once. */
 void publish_event(struct broker *, const struct publish_event *);
+
+/* The same within milliseconds: for what happens while somebody waits for his port. Before a port or
+ * request that may stand in a note changes for the log or is freed: publish_notes(). */
+void publish_note(struct broker *, const struct publish_event *);
+void publish_notes(struct broker *);
 
 enum subscription_kind { SUBSCRIBE_LIST, SUBSCRIBE_MONITOR };
 

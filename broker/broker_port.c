@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,7 @@ note_end(struct port *port)
 	port->ended = NULL;
 	if (r == NULL)
 		return;
-	publish_event(port->broker,
+	publish_note(port->broker,
 	    &(struct publish_event){ .event = "end",
 		.port = port,
 		.request = r,
@@ -114,7 +115,9 @@ note_end(struct port *port)
 		.detail = *port->detail != '\0' ? port->detail : NULL,
 		.waited_ms = -1,
 		.held_ms = port->held_ms });
-	request_free(r);
+	request_free_later(r);
+	if (*port->detail != '\0')
+		publish_notes(port->broker); /* the next end has another detail */
 }
 
 /* A client that was granted the port and has nothing of it yet. */
@@ -271,11 +274,12 @@ set_ready(struct port *port, const struct ipc_message *m)
 static void
 set_gone(struct port *port)
 {
-	const struct request *r = port->holder;
+	struct request *r = port->holder;
 
 	if (!r->delivered)
 		return; /* it is still to be opened */
-	port_end(port, kin_was_killed(r->pid, r->pidfd) ? LEASE_DIED : LEASE_RELEASED, NULL);
+	request_look(r);
+	port_end(port, kin_was_killed(r->stat, r->pidfd) ? LEASE_DIED : LEASE_RELEASED, NULL);
 }
 
 /* A keeper that starts while a lease is alive. */
@@ -419,18 +423,18 @@ recover(struct port *port)
 	publish_port(port);
 }
 
-/* All that is in the channel. False: it has ended. */
+/* What is in the channel, at most that many. False: it has ended. */
 static bool
-drain(struct port *port)
+drain(struct port *port, int most)
 {
 	struct ipc_message m;
-	int fd, result;
+	int fd, result = 0;
 
-	while ((result = ipc_receive(port->channel, &m, &fd)) == 0) {
+	while (most-- > 0 && (result = ipc_receive(port->channel, &m, &fd)) == 0) {
 		handle(port, &m, fd);
 		recover(port);
 	}
-	return result == 1;
+	return result >= 0;
 }
 
 static void
@@ -440,7 +444,8 @@ on_channel(evutil_socket_t socket, short what, void *arg)
 
 	(void)socket;
 	(void)what;
-	if (!drain(port)) {
+	/* nearly always there is one; if there are more, the loop comes back */
+	if (!drain(port, 1)) {
 		/* It has died: a new one is on its way, and late if it does not come. */
 		close_channel(port);
 		expect(port, BROKER_KEEPER_MS);
@@ -452,7 +457,7 @@ void
 port_connect(struct port *port, int channel)
 {
 	if (port->channel >= 0)
-		drain(port); /* what the old keeper said before it died is true */
+		drain(port, INT_MAX); /* what the old keeper said before it died is true */
 	close_channel(port);
 	port->channel = channel;
 	event_assign(&port->channel_event, port->broker->base, channel, EV_READ | EV_PERSIST, on_channel,
@@ -505,6 +510,7 @@ port_free(struct port *port)
 	tell_revoker(port);
 	publish_removed(port);
 	close_channel(port);
+	publish_notes(b);
 	lease_port_remove(&b->host, &port->lease);
 	TAILQ_REMOVE(&b->ports, port, entry);
 	free(port);

@@ -36,12 +36,30 @@ detach(struct request *r)
 void
 request_free(struct request *r)
 {
+	publish_notes(r->port->broker); /* it may stand there */
 	detach(r);
 	if (r->fd >= 0)
 		close(r->fd);
 	if (r->pidfd >= 0)
 		close(r->pidfd);
+	if (r->stat >= 0)
+		close(r->stat);
 	free(r);
+}
+
+void
+request_free_later(struct request *r)
+{
+	TAILQ_INSERT_TAIL(&r->port->broker->over, r, entry);
+}
+
+void
+request_look(struct request *r)
+{
+	if (r->pidfd < 0)
+		r->pidfd = r->peer != NULL ? peer_pidfd(r->peer) : kin_pidfd(r->pid);
+	if (r->stat < 0)
+		r->stat = kin_stat(r->pid);
 }
 
 /* One error with the port's name, a sentence, and who is in the way. */
@@ -152,10 +170,21 @@ queue(struct request *r)
 	r->core.deadline_ms = deadline(r, now);
 	r->stage = REQUEST_WAITING;
 	lease_request(&b->host, &port->lease, &r->core, now);
-	publish_event(b,
+	publish_note(b,
 	    &(struct publish_event){
 		.event = "request", .port = port, .request = r, .waited_ms = -1, .held_ms = -1 });
 	publish_port(port);
+}
+
+/* Behind a lease: it has to wait, and is told so at once. */
+static void
+queue_behind(struct request *r)
+{
+	struct peer *p = r->peer;
+
+	queue(r);
+	if (p != NULL && p->request == r && r->more && r->wait_ms != 0)
+		publish_waiting(r);
 }
 
 /* ---- joining the holder's lease ---- */
@@ -204,6 +233,7 @@ ask_next(struct port *port)
 		return;
 	r->id = m.id = ++port->broker->ids;
 	m.token = port->lease.token;
+	request_look(port->holder);
 	/* A holder that has ended is nobody's ancestor, and his number may be another's now. */
 	m.number = (uint64_t)(uint32_t)r->pid << 32;
 	if (port->holder->pidfd < 0 || !kin_has_ended(port->holder->pidfd))
@@ -224,7 +254,7 @@ request_answered(struct port *port, uint64_t id, bool belongs)
 	if (belongs)
 		join_or_refuse(r);
 	else
-		queue(r);
+		queue_behind(r);
 	ask_next(port);
 }
 
@@ -235,7 +265,7 @@ request_stop_asking(struct port *port)
 
 	while ((r = TAILQ_FIRST(&port->asking)) != NULL) {
 		TAILQ_REMOVE(&port->asking, r, entry);
-		queue(r);
+		queue_behind(r);
 	}
 }
 
@@ -296,7 +326,6 @@ request_new(struct port *port, struct peer *peer, const struct request_wish *wis
 {
 	struct request *r = calloc(1, sizeof(*r));
 	uint64_t now = broker_now_ms();
-	char command[32];
 
 	if (r == NULL) {
 		service_error_port(peer, "io.comlease.OpenFailed", port, "the broker has no memory");
@@ -309,7 +338,7 @@ request_new(struct port *port, struct peer *peer, const struct request_wish *wis
 	peer->request = r;
 	r->pid = peer->pid;
 	r->uid = peer->uid;
-	r->fd = r->pidfd = -1;
+	r->fd = r->pidfd = r->stat = -1;
 	r->told_ahead = -1;
 	r->wait_ms = wish->wait_ms;
 	r->more = wish->more;
@@ -318,8 +347,9 @@ request_new(struct port *port, struct peer *peer, const struct request_wish *wis
 	r->since_real_ms = broker_real_ms() - (int64_t)(now - r->core.since_ms);
 	snprintf(r->label, sizeof(r->label), "%s", wish->label != NULL ? wish->label : "");
 	snprintf(r->key, sizeof(r->key), "%s", wish->key != NULL ? wish->key : "");
-	kin_command(r->pid, command, sizeof(command));
-	log_escape(command, r->command, sizeof(r->command));
+	if (peer->command[0] == '\0')
+		kin_command(peer->pid, peer->command, sizeof(peer->command));
+	log_escape(peer->command, r->command, sizeof(r->command));
 	route(r);
 }
 
@@ -365,11 +395,10 @@ holder_opened(struct port *port, const struct ipc_message *m, int fd)
 	}
 	lease_opened(&b->host, &port->lease, m->token, broker_now_ms());
 	r->descriptions = 1;
-	if (r->peer != NULL)
-		r->pidfd = peer_pidfd(r->peer);
 	deliver(r, r, fd);
-	publish_event(b,
+	publish_note(b,
 	    &(struct publish_event){ .event = "grant",
+		.granted = r,
 		.port = port,
 		.request = r,
 		.token = m->token,
@@ -409,8 +438,13 @@ joiner_opened(struct request *r, const struct ipc_message *m, int fd)
 void
 request_opened(struct port *port, const struct ipc_message *m, int fd)
 {
+	struct ipc_message lost = *m;
 	struct request *r;
 
+	if (fd < 0 && m->error == EMFILE && m->text[0] == '\0') {
+		snprintf(lost.text, sizeof(lost.text), "the broker has no descriptor left; try again");
+		m = &lost;
+	}
 	if (port->holder != NULL && !port->holder->delivered && port->holder->id == m->id) {
 		holder_opened(port, m, fd);
 		return;
@@ -442,6 +476,8 @@ request_gone(struct request *r)
 {
 	struct port *port = r->port;
 
+	if (r->stage == REQUEST_GRANTED)
+		request_look(r); /* as long as its connection tells who it is */
 	detach(r);
 	switch (r->stage) {
 	case REQUEST_ASKING:
@@ -491,7 +527,7 @@ request_restore(struct port *port, uint64_t token, const char *text)
 
 	if (r == NULL)
 		return NULL;
-	r->fd = r->pidfd = -1;
+	r->fd = r->pidfd = r->stat = -1;
 	r->port = port;
 	r->stage = REQUEST_GRANTED;
 	r->delivered = true;
@@ -506,6 +542,7 @@ request_restore(struct port *port, uint64_t token, const char *text)
 		r->key[0] = '\0';
 	if (strcmp(r->label, "-") == 0)
 		r->label[0] = '\0';
-	r->pidfd = pid > 0 ? kin_pidfd((pid_t)pid) : -1;
+	if (pid > 0)
+		request_look(r);
 	return r;
 }

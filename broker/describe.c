@@ -15,6 +15,23 @@ or_null(const char *text)
 	return *text != '\0' ? text : NULL;
 }
 
+/* Why a free port is not granted: those who waited when the last broker went come back first. */
+static const char *
+held_back(const struct port *port)
+{
+	return port->lease.state == LEASE_FREE && broker_now_ms() < port->broker->hold_until_ms
+	    ? "no grants for 2 s after a restart: those who had waited come back first"
+	    : NULL;
+}
+
+static const char *
+reason(const struct port *port)
+{
+	const char *held = held_back(port);
+
+	return held != NULL ? held : or_null(port->reason);
+}
+
 json_t *
 describe_process(const struct request *r)
 {
@@ -69,7 +86,7 @@ describe_port(const struct port *port)
 	return json_pack("{s:s, s:s, s:o*, s:s, s:s*, s:I, s:b, s:o*, s:I, s:o}", "name",
 	    port->config.name, "device", port->config.device, "rdev",
 	    port->rdev == 0 ? NULL : json_integer((json_int_t)port->rdev), "state",
-	    lease_state_name(lease->state), "reason", or_null(port->reason), "since",
+	    lease_state_name(lease->state), "reason", reason(port), "since",
 	    (json_int_t)(broker_real_ms() - (int64_t)(broker_now_ms() - lease->since_ms)), "revocable", (int)port->config.revocable, "lease",
 	    port->holder == NULL ? NULL : describe_lease(port, port->holder), "waiting",
 	    (json_int_t)lease->waiting, "waiters", describe_waiters(port));
@@ -81,8 +98,7 @@ describe_waiting(const struct request *r, size_t ahead)
 	const struct port *port = r->port;
 
 	return json_pack("{s:s, s:s, s:s, s:s*, s:I, s:o*}", "port", port->config.name, "device",
-	    port->config.device, "state", lease_state_name(port->lease.state), "reason",
-	    or_null(port->reason), "ahead", (json_int_t)ahead, "holder",
+	    port->config.device, "state", lease_state_name(port->lease.state), "reason", reason(port), "ahead", (json_int_t)ahead, "holder",
 	    port->holder == NULL ? NULL : describe_lease(port, port->holder));
 }
 
@@ -118,7 +134,8 @@ describe_why(const struct port *port, char *text, size_t size)
 		snprintf(text, size, "being hung up and cleaned after the last holder");
 		break;
 	case LEASE_FREE:
-		snprintf(text, size, "free, but others are before you");
+		snprintf(text, size, "%s",
+		    held_back(port) ? held_back(port) : "free, but others are before you");
 		break;
 	}
 }

@@ -79,9 +79,9 @@ serial_fault(const char *node, const char *what, enum sp_return r, char text[DEV
 		node_text(text, "%s: can't %s: %s", node, what, message);
 	else
 		node_text(text, "%s: can't %s: libserialport says %s", node, what,
-		    r == SP_ERR_ARG	? "that it knows no such port"
-			: r == SP_ERR_SUPP ? "that the port can't do that"
-					   : "that memory is short");
+			  r == SP_ERR_ARG    ? "that it knows no such port"
+			  : r == SP_ERR_SUPP ? "that the port can't do that"
+					     : "that memory is short");
 	if (message != NULL)
 		sp_free_error_message(message);
 	return -error;
@@ -120,7 +120,7 @@ serial_claim(struct device *device, char text[DEVICE_TEXT_MAX])
 /* Speed and frame by libserialport, the rest by ourselves. */
 static int
 serial_configure(struct device *device, const struct config_port *config,
-    char text[DEVICE_TEXT_MAX])
+		 char text[DEVICE_TEXT_MAX])
 {
 	const char *what = "set its speed";
 	enum sp_return r = sp_set_baudrate(device->port, (int)config->baud);
@@ -131,17 +131,16 @@ serial_configure(struct device *device, const struct config_port *config,
 		r = sp_set_bits(device->port, config->bits);
 	}
 	if (r == SP_OK)
-		r = sp_set_parity(device->port, config->parity == 'E' ? SP_PARITY_EVEN
-			: config->parity == 'O'			      ? SP_PARITY_ODD
-								      : SP_PARITY_NONE);
+		r = sp_set_parity(device->port, config->parity == 'E'   ? SP_PARITY_EVEN
+						: config->parity == 'O' ? SP_PARITY_ODD
+									: SP_PARITY_NONE);
 	if (r == SP_OK)
 		r = sp_set_stopbits(device->port, config->stop);
 	if (r != SP_OK)
 		return serial_fault(device->node, what, r, text);
 	error = line_set_raw(device->fd, config);
 	if (error < 0)
-		node_text(text, "%s: can't set it up: %s", device->node,
-		    strerror(-error));
+		node_text(text, "%s: can't set it up: %s", device->node, strerror(-error));
 	return error;
 }
 
@@ -165,18 +164,16 @@ configure(struct device *device, const struct config_port *config, char text[DEV
 	if (error == 0)
 		error = line_verify(device->fd, config, device->is_pty, &what);
 	if (error == -EINVAL)
-		node_text(text, "%s: the device did not take the %s of %s:%u",
-		    device->node, what, config->file != NULL ? config->file : "its configuration",
-		    config->line);
+		node_text(text, "%s: the device did not take the %s of %s:%u", device->node, what,
+			  config->file != NULL ? config->file : "its configuration", config->line);
 	else if (error < 0)
-		node_text(text, "%s: can't set it up: %s", device->node,
-		    strerror(-error));
+		node_text(text, "%s: can't set it up: %s", device->node, strerror(-error));
 	return error;
 }
 
 int
 device_attach(struct device *device, const struct config_port *config, bool live,
-    char text[DEVICE_TEXT_MAX])
+	      char text[DEVICE_TEXT_MAX])
 {
 	int error;
 
@@ -201,8 +198,7 @@ device_attach(struct device *device, const struct config_port *config, bool live
 		return -EAGAIN;
 	}
 	if (error < 0) {
-		node_text(text, "%s: no hardware answers: %s", config->device,
-		    strerror(-error));
+		node_text(text, "%s: no hardware answers: %s", config->device, strerror(-error));
 		device_detach(device);
 		return error;
 	}
@@ -220,7 +216,7 @@ device_is_at(const struct device *device, const char *path)
 	struct stat st;
 
 	return device->fd >= 0 && stat(path, &st) == 0 && S_ISCHR(st.st_mode) &&
-	    st.st_rdev == device->rdev;
+	       st.st_rdev == device->rdev;
 }
 
 int
@@ -240,9 +236,9 @@ device_revoke(struct device *device, const struct config_port *config, char text
 
 	if (ioctl(device->fd, TIOCVHANGUP) < 0) {
 		error = -errno;
-		node_text(text, "%s: can't revoke it: %s%s", device->node,
-		    strerror(-error),
-		    error == -EPERM ? "; run comleased as root, or set revocation = none" : "");
+		node_text(text, "%s: can't revoke it: %s%s", device->node, strerror(-error),
+			  error == -EPERM ? "; run comleased as root, or set revocation = none"
+					  : "");
 		return error;
 	}
 	error = device_attach(device, config, false, text);
@@ -254,7 +250,7 @@ device_revoke(struct device *device, const struct config_port *config, char text
 
 int
 device_restore(struct device *device, const struct config_port *config, bool discard_output,
-    char text[DEVICE_TEXT_MAX])
+	       char text[DEVICE_TEXT_MAX])
 {
 	const char *step = "";
 	int error = line_release(device->fd, discard_output, &step);
@@ -266,14 +262,13 @@ device_restore(struct device *device, const struct config_port *config, bool dis
 		error = device->is_pty ? 0 : line_reset_driver(device->fd, &step);
 	}
 	if (error < 0)
-		node_text(text, "%s: can't %s: %s", device->node, step,
-		    strerror(-error));
+		node_text(text, "%s: can't %s: %s", device->node, step, strerror(-error));
 	return error;
 }
 
 int
 device_line_down(const struct device *device, const struct config_port *config,
-    char text[DEVICE_TEXT_MAX])
+		 char text[DEVICE_TEXT_MAX])
 {
 	enum sp_return r;
 	int error;
@@ -281,8 +276,7 @@ device_line_down(const struct device *device, const struct config_port *config,
 	if (device->is_pty) {
 		error = line_set_b0(device->fd, config);
 		if (error < 0)
-			node_text(text, "%s: can't hang up: %s", device->node,
-			    strerror(-error));
+			node_text(text, "%s: can't hang up: %s", device->node, strerror(-error));
 		return error;
 	}
 	r = sp_set_dtr(device->port, SP_DTR_OFF);

@@ -19,12 +19,12 @@
 #include "config.h"
 
 #define DEVICE_TEXT_MAX 256
-#define DEVICE_ABSENT	1
+#define DEVICE_ABSENT   1
 
 struct sp_port;
 
 struct device {
-	int fd;		      /* our own description: a live lease's close is never the last; -1 */
+	int fd;               /* our own description: a live lease's close is never the last; -1 */
 	struct sp_port *port; /* a real port that is ours to configure: owns fd; else NULL */
 	dev_t rdev;
 	bool is_pty;
@@ -37,7 +37,7 @@ void device_init(struct device *);
  * `live` somebody has a lease: his line settings are left alone. -EAGAIN: it is there, but does not
  * open yet (a pty that is being made or unmade): try again soon. */
 int device_attach(struct device *, const struct config_port *, bool live,
-    char text[DEVICE_TEXT_MAX]);
+		  char text[DEVICE_TEXT_MAX]);
 
 /* Closes it; nothing happens if there is none. */
 void device_detach(struct device *);
@@ -58,11 +58,10 @@ int device_revoke(struct device *, const struct config_port *, char text[DEVICE_
 /* Whatever the last holder did to the line undone: output restarted, input (and with
  * `discard_output` what is left of the output) flushed, everything at the configured default. */
 int device_restore(struct device *, const struct config_port *, bool discard_output,
-    char text[DEVICE_TEXT_MAX]);
+		   char text[DEVICE_TEXT_MAX]);
 
 /* DTR low; a pty, which has none: speed B0. */
-int device_line_down(const struct device *, const struct config_port *,
-    char text[DEVICE_TEXT_MAX]);
+int device_line_down(const struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
 
 int device_flush_input(const struct device *);
 

@@ -1,9 +1,9 @@
 /*
  * device_line.c - line settings by ioctl. Knows nothing of paths, leases or libserialport.
  *
- * The tricky idea: it uses the kernel's struct termios2 rather than the C library's termios, because
- * only that can hold any speed, and because each setting is then exactly one system call. The two
- * cannot be included together: keep <termios.h> out of this file.
+ * The tricky idea: it uses the kernel's struct termios2 rather than the C library's termios,
+ * because only that can hold any speed, and because each setting is then exactly one system call.
+ * The two cannot be included together: keep <termios.h> out of this file.
  */
 #include "device_line.h"
 
@@ -19,14 +19,16 @@
 static const struct {
 	uint32_t baud;
 	tcflag_t code;
-} speeds[] = { { 50, B50 }, { 75, B75 }, { 110, B110 }, { 134, B134 }, { 150, B150 },
-	{ 200, B200 }, { 300, B300 }, { 600, B600 }, { 1200, B1200 }, { 1800, B1800 },
-	{ 2400, B2400 }, { 4800, B4800 }, { 9600, B9600 }, { 19200, B19200 }, { 38400, B38400 },
-	{ 57600, B57600 }, { 115200, B115200 }, { 230400, B230400 }, { 460800, B460800 },
-	{ 500000, B500000 }, { 576000, B576000 }, { 921600, B921600 }, { 1000000, B1000000 },
-	{ 1152000, B1152000 }, { 1500000, B1500000 }, { 2000000, B2000000 },
-	{ 2500000, B2500000 }, { 3000000, B3000000 }, { 3500000, B3500000 },
-	{ 4000000, B4000000 } };
+} speeds[] = { { 50, B50 },           { 75, B75 },           { 110, B110 },
+	       { 134, B134 },         { 150, B150 },         { 200, B200 },
+	       { 300, B300 },         { 600, B600 },         { 1200, B1200 },
+	       { 1800, B1800 },       { 2400, B2400 },       { 4800, B4800 },
+	       { 9600, B9600 },       { 19200, B19200 },     { 38400, B38400 },
+	       { 57600, B57600 },     { 115200, B115200 },   { 230400, B230400 },
+	       { 460800, B460800 },   { 500000, B500000 },   { 576000, B576000 },
+	       { 921600, B921600 },   { 1000000, B1000000 }, { 1152000, B1152000 },
+	       { 1500000, B1500000 }, { 2000000, B2000000 }, { 2500000, B2500000 },
+	       { 3000000, B3000000 }, { 3500000, B3500000 }, { 4000000, B4000000 } };
 
 static int
 call(int fd, unsigned long request, void *argument)
@@ -108,9 +110,11 @@ frame_flags(const struct config_port *port)
 static void
 make_raw(struct termios2 *t, const struct config_port *port)
 {
-	static const cc_t characters[NCCS] = { [VINTR] = 3, [VQUIT] = 28, [VERASE] = 127,
-		[VKILL] = 21, [VEOF] = 4, [VMIN] = 1, [VSTART] = 17, [VSTOP] = 19, [VSUSP] = 26,
-		[VREPRINT] = 18, [VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22 };
+	static const cc_t characters[NCCS] = {
+		[VINTR] = 3,     [VQUIT] = 28,   [VERASE] = 127, [VKILL] = 21, [VEOF] = 4,
+		[VMIN] = 1,      [VSTART] = 17,  [VSTOP] = 19,   [VSUSP] = 26, [VREPRINT] = 18,
+		[VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22
+	};
 
 	t->c_iflag = port->flow == CONFIG_FLOW_XONXOFF ? IXON | IXOFF : 0;
 	t->c_oflag = 0;

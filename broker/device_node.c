@@ -17,10 +17,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define MAJOR_CONSOLES	    4 /* minors below 64 */
-#define MAJOR_TTY	    5 /* tty, console, ptmx */
+#define MAJOR_CONSOLES      4 /* minors below 64 */
+#define MAJOR_TTY           5 /* tty, console, ptmx */
 #define MAJOR_PTY_MASTER    128
-#define MAJOR_PTY_SLAVE	    136
+#define MAJOR_PTY_SLAVE     136
 #define MAJOR_PTY_SLAVE_END 144
 
 void
@@ -46,13 +46,14 @@ node_explain(const char *path, int error, char text[DEVICE_TEXT_MAX])
 	case EACCES:
 	case EPERM:
 		node_text(text,
-		    "%s: %s for uid %u; let it read and write the device (chown, chmod or a udev rule)",
-		    path, strerror(error), (unsigned)geteuid());
+			  "%s: %s for uid %u; let it read and write the device (chown, chmod or a "
+			  "udev rule)",
+			  path, strerror(error), (unsigned)geteuid());
 		return -error;
 	case EBUSY:
 		node_text(text,
-		    "%s: %s: a program outside comlease has it for itself (TIOCEXCL); end it", path,
-		    strerror(error));
+			  "%s: %s: a program outside comlease has it for itself (TIOCEXCL); end it",
+			  path, strerror(error));
 		return -error;
 	default:
 		node_text(text, "%s: %s", path, strerror(error));
@@ -77,7 +78,8 @@ kind_of(const struct stat *st)
 	case S_IFBLK:
 		return "a block device";
 	}
-	if (major_number == MAJOR_TTY || (major_number == MAJOR_CONSOLES && minor(st->st_rdev) < 64))
+	if (major_number == MAJOR_TTY ||
+	    (major_number == MAJOR_CONSOLES && minor(st->st_rdev) < 64))
 		return "a console";
 	if (major_number >= MAJOR_PTY_MASTER && major_number < MAJOR_PTY_SLAVE)
 		return "the master of a pseudo terminal";
@@ -118,12 +120,13 @@ check(const char *path, const struct stat *st, bool is_pty, char text[DEVICE_TEX
 	if (strcmp(subsystem, "tty") == 0)
 		return 0;
 	if (subsystem[0] == '\0')
-		node_text(text,
+		node_text(
+		    text,
 		    "%s: not a serial device: a character device (%u:%u) that sysfs does not know",
 		    path, major(st->st_rdev), minor(st->st_rdev));
 	else
-		node_text(text,
-		    "%s: not a serial device: a character device of subsystem %s", path, subsystem);
+		node_text(text, "%s: not a serial device: a character device of subsystem %s", path,
+			  subsystem);
 	return -ENOTTY;
 }
 
@@ -136,6 +139,6 @@ node_find(const char *path, char *node, dev_t *rdev, bool *is_pty, char text[DEV
 		return node_explain(path, errno, text);
 	*rdev = st.st_rdev;
 	*is_pty = S_ISCHR(st.st_mode) && major(st.st_rdev) >= MAJOR_PTY_SLAVE &&
-	    major(st.st_rdev) < MAJOR_PTY_SLAVE_END;
+		  major(st.st_rdev) < MAJOR_PTY_SLAVE_END;
 	return check(path, &st, *is_pty, text);
 }

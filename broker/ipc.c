@@ -75,6 +75,18 @@ take_fd(struct msghdr *header)
 	return -1;
 }
 
+/* A text that was cut to size must not end within a character: it becomes JSON. */
+static void
+cut_text(char *text)
+{
+	size_t n = IPC_TEXT_MAX - 1;
+
+	text[n] = '\0';
+	if (strlen(text) == n)
+		while (n > 0 && ((unsigned char)text[n - 1] & 0x80) != 0)
+			text[--n] = '\0';
+}
+
 int
 ipc_receive(int channel, struct ipc_message *message, int *fd)
 {
@@ -97,12 +109,14 @@ ipc_receive(int channel, struct ipc_message *message, int *fd)
 	if (n < 0)
 		return -errno;
 	*fd = take_fd(&header);
-	if (n != sizeof(*message) || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+	if (n == sizeof(*message) && *fd < 0 && (header.msg_flags & MSG_CTRUNC) != 0)
+		message->error = EMFILE; /* there was room for one: this process may open no more */
+	else if (n != sizeof(*message) || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
 		if (*fd >= 0)
 			close(*fd);
 		*fd = -1;
 		return -EPROTO;
 	}
-	message->text[IPC_TEXT_MAX - 1] = '\0';
+	cut_text(message->text);
 	return 0;
 }

@@ -48,7 +48,8 @@ enum ipc_type {
 			 * to put into its next IPC_REPORT: so that a new broker knows */
 
 	/* keeper -> broker, in answer */
-	IPC_OPENED, /* id, token, fd; or no fd, error: errno, text */
+	IPC_OPENED, /* id, token, fd; or no fd, error: errno (positive), text. A lease has to be
+		      * alive to be joined (ESTALE), and no turnaround under way (EBUSY) */
 	IPC_READY,  /* id: clean, and idle. number: rdev */
 	IPC_ABSENT, /* id (0: by itself), text: the device is not there */
 	IPC_FAULT,  /* id (0: by itself), text: the device can't be used */
@@ -57,10 +58,12 @@ enum ipc_type {
 	IPC_REPORT,  /* the first on a channel. token: the live lease that the roster lists or 0; flag:
 		      * the device is there; number: rdev; text: who holds it, as it was given, or why
 		      * it is not there. The keeper takes the highest token listed with a description
-		      * that has not been hung up. */
+		      * that has not been hung up. A FAULT follows if the device is there and
+		      * can't be used. */
 	IPC_PRESENT, /* the device appeared. Asks for a TURNAROUND. number: rdev */
 	IPC_GONE,    /* token: the roster lists no description of it any more */
-	IPC_COUNT,   /* token, number: how many descriptions of it are listed now (>= 1) */
+	IPC_COUNT,   /* token, number: how many descriptions of it are listed now (>= 1): after one
+		      * has gone or joined, and after a REPORT if it is not 1 */
 	IPC_HUNGUP,  /* token: every description of it was hung up by somebody else, and the holder did
 		      * not open again in time */
 	IPC_BUSY,    /* number: milliseconds that the next step may take */
@@ -86,7 +89,8 @@ int ipc_pair(int *a, int *b);
 int ipc_send(int channel, const struct ipc_message *, int fd);
 
 /* Receives a message; *fd is the caller's to close, or -1. Does not block. 0; 1: nothing there;
- * -EPIPE: the peer has gone; -EPROTO: no message of ours. */
+ * -EPIPE: the peer has gone; -EPROTO: no message of ours. A descriptor that came and could not be
+ * taken, as this process may open no more, is lost: 0, *fd is -1 and message->error EMFILE. */
 int ipc_receive(int channel, struct ipc_message *, int *fd);
 
 #endif

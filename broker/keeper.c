@@ -3,9 +3,9 @@
  * message is in keeper_port.c and keeper_turnaround.c. It refuses to know who waits for the port,
  * and decides nothing about leases.
  *
- * The tricky idea: the order within a round. What the kernel says of the device and the roster comes
- * before what the broker asks, so that no lease is opened on a device that has just gone; and one
- * message a round, so that a revocation behind a slow step is seen by the step.
+ * The tricky idea: the order within a round. What the kernel says of the device and the roster
+ * comes before what the broker asks, so that no lease is opened on a device that has just gone; and
+ * one message a round, so that a revocation behind a slow step is seen by the step.
  */
 #include "keeper.h"
 
@@ -135,7 +135,7 @@ drop_privileges(bool may_revoke)
 		error = -errno;
 	if (error == 0 && may_revoke && has == CAP_SET &&
 	    (cap_set_flag(wanted, CAP_PERMITTED, 1, &value, CAP_SET) < 0 ||
-		cap_set_flag(wanted, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0))
+	     cap_set_flag(wanted, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0))
 		error = -errno;
 	if (error == 0 && cap_set_proc(wanted) < 0)
 		error = -errno;
@@ -195,20 +195,6 @@ take_config(struct keeper *k, int fd)
 }
 
 static void
-take_roster(struct keeper *k, int fd)
-{
-	int error;
-
-	if (k->roster >= 0)
-		close(k->roster);
-	k->roster = fd;
-	error = keeper_listen(k, fd, EPOLLIN);
-	if (error < 0)
-		log_line("roster error=%s", strerror(-error));
-	keeper_adopt(k);
-}
-
-static void
 take_broker(struct keeper *k, int fd)
 {
 	int error;
@@ -241,7 +227,7 @@ take_supervisor_message(struct keeper *k)
 		take_config(k, fd);
 		close(fd);
 	} else if (fd >= 0 && m.type == IPC_ROSTER) {
-		take_roster(k, fd);
+		keeper_take_roster(k, fd);
 	} else if (fd >= 0 && m.type == IPC_BROKER) {
 		take_broker(k, fd);
 	} else if (fd >= 0) {
@@ -376,7 +362,7 @@ keeper_main(const char *port_name)
 	memset(&k, 0, sizeof(k));
 	k.name = port_name;
 	k.supervisor = IPC_SUPERVISOR_FD;
-	k.broker = k.roster = -1;
+	k.broker = k.roster = k.list = -1;
 	k.reread_ms = k.hungup_ms = k.retry_ms = KEEPER_NEVER;
 	device_init(&k.device);
 	error = start(&k);

@@ -21,7 +21,7 @@
 #include "roster.h"
 #include "watch.h"
 
-#define KEEPER_NEVER	   UINT64_MAX
+#define KEEPER_NEVER       UINT64_MAX
 #define KEEPER_OUTBOX_MAX  64
 #define KEEPER_ANSWERS_MAX 8
 
@@ -34,9 +34,9 @@ enum keeper_presence {
 
 enum keeper_phase {
 	KEEPER_AT_REST, /* no turnaround */
-	KEEPER_DRAIN,	/* until the queue is empty */
-	KEEPER_SEND,	/* until the transmitter is */
-	KEEPER_HANGUP,	/* the line is down */
+	KEEPER_DRAIN,   /* until the queue is empty */
+	KEEPER_SEND,    /* until the transmitter is */
+	KEEPER_HANGUP,  /* the line is down */
 	KEEPER_SETTLE,
 };
 
@@ -44,14 +44,14 @@ struct keeper_turnaround {
 	enum keeper_phase phase;
 	uint64_t ids[KEEPER_ANSWERS_MAX]; /* whom to answer: several may ask for the same one */
 	size_t id_count;
-	bool flag;	    /* revoke in any case */
-	bool is_cut;	    /* the drain ran out */
-	bool is_revoked;    /* it has been done */
-	unsigned losses;    /* how often the device went away under it */
-	uint64_t at_ms;	    /* the phase goes on */
-	uint64_t end_ms;    /* of the drain, at the latest */
-	uint64_t moved_ms;  /* when the queue last got shorter */
-	int queued;	    /* how long it was then */
+	bool flag;         /* revoke in any case */
+	bool is_cut;       /* the drain ran out */
+	bool is_revoked;   /* it has been done */
+	unsigned losses;   /* how often the device went away under it */
+	uint64_t at_ms;    /* the phase goes on */
+	uint64_t end_ms;   /* of the drain, at the latest */
+	uint64_t moved_ms; /* when the queue last got shorter */
+	int queued;        /* how long it was then */
 };
 
 struct keeper {
@@ -59,21 +59,22 @@ struct keeper {
 	struct config config;
 	const struct config_port *port; /* in config; NULL: no configuration yet */
 	int epoll, supervisor, broker, roster;
+	int list; /* the kernel's text of the roster */
 	struct watch watch;
 	struct device device;
 	enum keeper_presence presence;
 	char why[IPC_TEXT_MAX]; /* absent or faulted */
-	uint64_t retry_ms;	/* look again by time (there, but not ready) */
+	uint64_t retry_ms;      /* look again by time (there, but not ready) */
 	unsigned retries;
 	bool is_reported; /* the broker knows what there is */
 
-	uint64_t live;		    /* the token of the lease that is alive; 0 */
-	uint64_t count;		    /* how many descriptions of it are listed */
-	size_t listed;		    /* and of all tokens */
-	char holder[IPC_TEXT_MAX];  /* what the broker wants to be told again */
-	uint64_t reread_ms;	    /* when to read the roster again */
-	unsigned rereads;	    /* since the last hint */
-	uint64_t hungup_ms;	    /* a hang-up not ours: until then he may open again */
+	uint64_t live;             /* the token of the lease that is alive; 0 */
+	uint64_t count;            /* how many descriptions of it are listed */
+	size_t listed;             /* and of all tokens */
+	char holder[IPC_TEXT_MAX]; /* what the broker wants to be told again */
+	uint64_t reread_ms;        /* when to read the roster again */
+	unsigned rereads;          /* since the last hint */
+	uint64_t hungup_ms;        /* a hang-up not ours: until then he may open again */
 
 	struct keeper_turnaround turnaround;
 
@@ -116,6 +117,9 @@ void keeper_report(struct keeper *);
 
 /* Something may have been closed: reads the roster now, and again for a while. */
 void keeper_hint(struct keeper *);
+
+/* The supervisor's roster: from now on this one, which is owned here. */
+void keeper_take_roster(struct keeper *, int roster);
 
 /* Reads it once; tells the broker of a change. */
 void keeper_read_roster(struct keeper *);

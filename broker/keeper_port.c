@@ -25,10 +25,10 @@ keeper_set_presence(struct keeper *k, enum keeper_presence presence)
 {
 	if (presence != k->presence)
 		log_debug("device port=%s state=%s reason=%s", k->name,
-		    presence == KEEPER_PRESENT	    ? "present"
-			: presence == KEEPER_ABSENT ? "absent"
-						    : "faulted",
-		    presence == KEEPER_PRESENT ? "-" : k->why);
+			  presence == KEEPER_PRESENT  ? "present"
+			  : presence == KEEPER_ABSENT ? "absent"
+						      : "faulted",
+			  presence == KEEPER_PRESENT ? "-" : k->why);
 	k->presence = presence;
 	if (presence == KEEPER_PRESENT) {
 		k->why[0] = '\0';
@@ -66,8 +66,9 @@ keeper_look(struct keeper *k)
 	if (result == 0)
 		keeper_set_presence(k, KEEPER_PRESENT);
 	else
-		keeper_set_presence(k,
-		    result == DEVICE_ABSENT || result == -EAGAIN ? KEEPER_ABSENT : KEEPER_FAULTED);
+		keeper_set_presence(k, result == DEVICE_ABSENT || result == -EAGAIN
+					   ? KEEPER_ABSENT
+					   : KEEPER_FAULTED);
 	schedule_retry(k, result == -EAGAIN);
 }
 
@@ -157,8 +158,8 @@ keeper_own_hangup(struct keeper *k)
 		if (k->presence == KEEPER_PRESENT)
 			turnaround_restart(k);
 		else
-			turnaround_answer(k,
-			    k->presence == KEEPER_ABSENT ? IPC_ABSENT : IPC_FAULT, k->why);
+			turnaround_answer(k, k->presence == KEEPER_ABSENT ? IPC_ABSENT : IPC_FAULT,
+					  k->why);
 	} else if (k->presence != KEEPER_PRESENT) {
 		tell_presence(k);
 	} else {
@@ -173,19 +174,18 @@ keeper_own_hangup(struct keeper *k)
 static void
 open_failed(struct keeper *k, const struct ipc_message *request, int error)
 {
-	struct ipc_message m = { .type = IPC_OPENED,
-		.id = request->id,
-		.token = request->token,
-		.error = -error };
+	struct ipc_message m = {
+		.type = IPC_OPENED, .id = request->id, .token = request->token, .error = -error
+	};
 
 	if (error == -ESTALE)
 		snprintf(m.text, sizeof(m.text), "%s: that lease has ended", k->name);
 	else if (error == -ENOSPC)
 		snprintf(m.text, sizeof(m.text),
-		    "%s: too many descriptors of ended leases are still open", k->name);
+			 "%s: too many descriptors of ended leases are still open", k->name);
 	else
 		snprintf(m.text, sizeof(m.text), "%.180s: %s",
-		    k->port != NULL ? k->port->device : k->name, strerror(-error));
+			 k->port != NULL ? k->port->device : k->name, strerror(-error));
 	keeper_send(k, &m);
 }
 
@@ -229,7 +229,8 @@ keeper_open(struct keeper *k, const struct ipc_message *request)
 	if (error == 0) {
 		error = open_and_send(k, request);
 		if (error == -EIO || error == -ENODEV || error == -ENXIO || error == -ENOENT)
-			keeper_own_hangup(k); /* first that it has gone, then that it did not open */
+			keeper_own_hangup(
+			    k); /* first that it has gone, then that it did not open */
 	}
 	if (error < 0) {
 		open_failed(k, request, error);

@@ -11,12 +11,41 @@
 
 #include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "log.h"
 
 #define REREADS_QUICK 7 /* 1 << 0 ... 1 << 6 ms */
 #define REREAD_MS     1000
-#define YIELDS	      4
+#define YIELDS        4
+
+static int
+read_all(const struct keeper *k, struct roster_entry entries[ROSTER_ENTRIES_MAX])
+{
+	if (k->roster < 0)
+		return 0;
+	if (k->list < 0) /* there was no descriptor to be had for it */
+		return roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	return roster_read_list(k->list, entries, ROSTER_ENTRIES_MAX);
+}
+
+void
+keeper_take_roster(struct keeper *k, int roster)
+{
+	int error;
+
+	if (k->list >= 0)
+		close(k->list);
+	if (k->roster >= 0)
+		close(k->roster);
+	k->roster = roster;
+	k->list = roster_open_list(roster);
+	error = keeper_listen(k, roster, EPOLLIN);
+	if (error < 0)
+		log_line("roster error=%s", strerror(-error));
+	keeper_adopt(k);
+}
 
 void
 keeper_set_live(struct keeper *k, uint64_t token, uint64_t count)
@@ -34,8 +63,8 @@ void
 keeper_set_count(struct keeper *k, uint64_t count)
 {
 	struct ipc_message m = { .type = count == 0 ? IPC_GONE : IPC_COUNT,
-		.token = k->live,
-		.number = count };
+				 .token = k->live,
+				 .number = count };
 
 	k->count = count;
 	if (k->is_reported) /* else the report will say it */
@@ -48,7 +77,7 @@ void
 keeper_read_roster(struct keeper *k)
 {
 	struct roster_entry entries[ROSTER_ENTRIES_MAX];
-	int i, n = k->roster < 0 ? 0 : roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	int i, n = read_all(k, entries);
 	uint64_t count = 0;
 
 	if (n < 0) { /* out of descriptors: the next reading will tell */
@@ -124,7 +153,7 @@ keeper_adopt(struct keeper *k)
 	int n;
 
 	roster_take_events(k->roster);
-	n = roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	n = read_all(k, entries);
 	if (n < 0) {
 		log_line("roster error=%s", strerror(-n));
 		return;
@@ -141,10 +170,8 @@ keeper_count_working(struct keeper *k)
 	struct roster_entry entries[ROSTER_ENTRIES_MAX];
 	int i, n, count = 0;
 
-	if (k->roster < 0)
-		return 0;
 	roster_take_events(k->roster);
-	n = roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	n = read_all(k, entries);
 	for (i = 0; i < n; i++)
 		count += !entries[i].hungup;
 	if (n >= 0)
@@ -161,7 +188,7 @@ keeper_hangup_over(struct keeper *k)
 
 	k->hungup_ms = KEEPER_NEVER;
 	roster_take_events(k->roster);
-	n = roster_read(k->roster, entries, ROSTER_ENTRIES_MAX);
+	n = read_all(k, entries);
 	for (i = 0; i < n; i++)
 		if (entries[i].token == k->live && !entries[i].hungup)
 			return; /* he has opened again */

@@ -4,7 +4,8 @@
  *
  * The tricky idea: it never waits. Each phase sets the time at which turnaround_go_on() looks again
  * and returns to the loop, so that a revocation, an unplugging or the end of the supervisor finds
- * the keeper listening. Whoever asks for a turnaround while one is under way is answered by that one.
+ * the keeper listening. Whoever asks for a turnaround while one is under way is answered by that
+ *one.
  *
  *	drain -> send -> clean (revoke, restore) -> hang up -> settle -> flush, answer
  */
@@ -46,7 +47,7 @@ static void
 fail(struct keeper *k, int result, const char *text)
 {
 	bool may_be_gone = k->device.fd < 0 || result == -EIO || result == -ENODEV ||
-	    result == -ENXIO || result == -EAGAIN;
+			   result == -ENXIO || result == -EAGAIN;
 
 	log_debug("turnaround port=%s error=%s", k->name, text);
 	if (may_be_gone && k->turnaround.losses++ < LOSSES_MAX)
@@ -191,11 +192,10 @@ start_send(struct keeper *k)
 }
 
 static void
-go_on_draining(struct keeper *k)
+go_on_draining(struct keeper *k, int queued)
 {
 	struct keeper_turnaround *t = &k->turnaround;
 	uint64_t now = keeper_now_ms();
-	int queued = device_queued(&k->device);
 
 	if (queued < 0) { /* its hang-up follows, or a fault does */
 		cut(k, "error");
@@ -229,7 +229,7 @@ start_drain(struct keeper *k)
 	t->phase = KEEPER_DRAIN;
 	if (queued > 0)
 		announce(k, (uint64_t)k->port->drain_ms + SENT_MAX_MS);
-	go_on_draining(k);
+	go_on_draining(k, queued);
 }
 
 /* ---- */
@@ -243,7 +243,7 @@ turnaround_go_on(struct keeper *k)
 	case KEEPER_AT_REST:
 		break;
 	case KEEPER_DRAIN:
-		go_on_draining(k);
+		go_on_draining(k, device_queued(&k->device));
 		break;
 	case KEEPER_SEND:
 		if (keeper_now_ms() >= t->end_ms || device_is_sent(&k->device))
@@ -309,8 +309,8 @@ turnaround_start(struct keeper *k, const struct ipc_message *request)
 		return;
 	}
 	*t = (struct keeper_turnaround){ .ids = { request->id },
-		.id_count = 1,
-		.flag = request->flag != 0 };
+					 .id_count = 1,
+					 .flag = request->flag != 0 };
 	keeper_set_live(k, 0, 0);
 	if (!find_device(k))
 		turnaround_answer(k, k->presence == KEEPER_ABSENT ? IPC_ABSENT : IPC_FAULT, k->why);

@@ -48,17 +48,25 @@ read_file(pid_t pid, const char *file, char *buffer, size_t size)
 
 /* The fields after the name, which itself may hold blanks and brackets. */
 static bool
-read_stat(pid_t pid, char *state, pid_t *parent, unsigned long *flags)
+parse_stat(const char *text, char *state, pid_t *parent, unsigned long *flags)
 {
-	char text[1024], *end;
+	const char *end = strrchr(text, ')');
 	long ppid;
 
-	if (read_file(pid, "stat", text, sizeof(text)) == 0 || (end = strrchr(text, ')')) == NULL)
-		return false;
-	if (sscanf(end + 1, " %c %ld %*d %*d %*d %*d %lu", state, &ppid, flags) != 3)
+	if (end == NULL ||
+	    sscanf(end + 1, " %c %ld %*d %*d %*d %*d %lu", state, &ppid, flags) != 3)
 		return false;
 	*parent = (pid_t)ppid;
 	return true;
+}
+
+static bool
+read_stat(pid_t pid, char *state, pid_t *parent, unsigned long *flags)
+{
+	char text[1024];
+
+	return read_file(pid, "stat", text, sizeof(text)) > 0 &&
+	    parse_stat(text, state, parent, flags);
 }
 
 bool
@@ -84,15 +92,29 @@ kin_command(pid_t pid, char *name, size_t size)
 	name[strcspn(name, "\n")] = '\0';
 }
 
+int
+kin_stat(pid_t pid)
+{
+	char path[64];
+	int fd;
+
+	/* the task's is the process's without the sums over its threads, which cost */
+	snprintf(path, sizeof(path), "/proc/%ld/task/%ld/stat", (long)pid, (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 bool
-kin_was_killed(pid_t pid, int pidfd)
+kin_was_killed(int stat, int pidfd)
 {
 	struct pidfd_info_v1 info = { .mask = PIDFD_INFO_EXIT_BIT };
 	unsigned long flags;
+	char state, text[1024];
 	pid_t parent;
-	char state;
+	ssize_t n = stat < 0 ? -1 : pread(stat, text, sizeof(text) - 1, 0);
 
-	if (read_stat(pid, &state, &parent, &flags))
+	text[n > 0 ? n : 0] = '\0';
+	if (parse_stat(text, &state, &parent, &flags))
 		return (flags & FLAG_SIGNALED) != 0 &&
 		    ((flags & FLAG_EXITING) != 0 || state == 'Z' || state == 'X');
 	if (pidfd < 0 || ioctl(pidfd, PIDFD_GET_INFO_V1, &info) < 0 ||

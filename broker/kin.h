@@ -17,7 +17,10 @@ void kin_command(pid_t pid, char *name, size_t size);
 
 /* True if the process has been killed by a signal, or is ending by one. pidfd: a descriptor of it,
  * or -1: then a process that has been reaped counts as not killed. */
-bool kin_was_killed(pid_t pid, int pidfd);
+bool kin_was_killed(int stat, int pidfd);
+
+/* A descriptor of /proc/PID/stat, for kin_was_killed(); it stays that process's. Or -errno. */
+int kin_stat(pid_t pid);
 
 /* A pidfd of a process, or -errno. */
 int kin_pidfd(pid_t pid);

@@ -59,7 +59,7 @@ write_line(const char *line, size_t length)
 		dropped = 0;
 }
 
-static void
+__attribute__((format(printf, 1, 0))) static void
 log_va(const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];

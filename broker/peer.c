@@ -1,7 +1,8 @@
 /*
  * peer.c - one connection. The tricky idea: it reads no further than one call, so that a client which
- * pipelines is served in its order and costs one message at most; meanwhile only the end of the
- * connection is watched for (EV_CLOSED), since that is how a waiter leaves.
+ * pipelines is served in its order and costs one message at most; meanwhile the end of the connection
+ * is watched for (EV_CLOSED), since that is how a waiter leaves. Reading is switched off only when
+ * something comes that may not be read yet: who does not pipeline costs no epoll_ctl().
  */
 #include "peer.h"
 
@@ -27,27 +28,41 @@
 
 static void on_read(evutil_socket_t, short, void *);
 static void on_write(evutil_socket_t, short, void *);
+static void on_end(evutil_socket_t, short, void *);
+static void on_late(evutil_socket_t, short, void *);
 
-/* Watches for calls, or only for the end of the connection. */
+/* A call is being answered, or nothing more will be. */
+static bool
+is_engaged(const struct peer *p)
+{
+	return p->busy || p->closing;
+}
+
 static void
-watch(struct peer *p, bool calls)
+read_on(struct peer *p, bool on)
+{
+	if (on == p->reading)
+		return;
+	p->reading = on;
+	if (on)
+		event_add(&p->read, NULL);
+	else
+		event_del(&p->read);
+}
+
+static void
+watch(struct peer *p)
 {
 	const struct timeval limit = { .tv_sec = PEER_REQUEST_MS / 1000 };
-	bool partial = calls && varlink_is_partial(&p->wire);
 
-	if (p->watching_end == calls) {
-		event_del(&p->read);
-		event_assign(&p->read, event_get_base(&p->read), p->socket,
-		    (short)(EV_PERSIST | EV_CLOSED | (calls ? EV_READ : 0)), on_read, p);
-		p->watching_end = !calls;
-		event_add(&p->read, partial ? &limit : NULL);
-	} else if (partial) {
-		/* The time runs from the first byte: what trickles in does not begin it anew. */
-		if (!event_pending(&p->read, EV_TIMEOUT, NULL))
-			event_add(&p->read, &limit);
-	} else {
-		event_remove_timer(&p->read);
-	}
+	if (!is_engaged(p))
+		read_on(p, true);
+	/* The time runs from the first byte: what trickles in does not begin it anew, as it would if
+	 * it were the time of a persistent event. */
+	if (is_engaged(p) || !varlink_is_partial(&p->wire))
+		event_del(&p->late);
+	else if (!event_pending(&p->late, EV_TIMEOUT, NULL))
+		event_add(&p->late, &limit);
 }
 
 static int
@@ -79,10 +94,13 @@ peer_new(struct event_base *base, int socket, const struct peer_handler *handler
 	p->owner = owner;
 	varlink_init(&p->wire, socket, VARLINK_REQUEST_BYTES_MAX, false);
 	error = identify(p);
-	event_assign(&p->read, base, socket, EV_PERSIST | EV_CLOSED | EV_READ, on_read, p);
+	event_assign(&p->read, base, socket, EV_PERSIST | EV_READ, on_read, p);
+	event_assign(&p->end, base, socket, EV_PERSIST | EV_CLOSED, on_end, p);
 	event_assign(&p->write, base, socket, EV_PERSIST | EV_WRITE, on_write, p);
-	if (error == 0 && event_add(&p->read, NULL) < 0)
+	evtimer_assign(&p->late, base, on_late, p);
+	if (error == 0 && (event_add(&p->read, NULL) < 0 || event_add(&p->end, NULL) < 0))
 		error = -ENOMEM;
+	p->reading = true;
 	if (error < 0) {
 		peer_free(p);
 		return error;
@@ -98,7 +116,9 @@ end(struct peer *p)
 		return;
 	p->dead = true;
 	event_del(&p->read);
+	event_del(&p->end);
 	event_del(&p->write);
+	event_del(&p->late);
 	p->handler->gone(p);
 }
 
@@ -197,7 +217,7 @@ hand_over(struct peer *p)
 	}
 	p->handing_over = false;
 	if (!p->dead)
-		watch(p, !p->busy && !p->closing);
+		watch(p);
 }
 
 static const char *
@@ -211,18 +231,23 @@ receive_error(int error)
 }
 
 static void
+on_late(evutil_socket_t socket, short what, void *arg)
+{
+	(void)socket;
+	(void)what;
+	peer_kill(arg, "its request did not arrive whole within 5 s");
+}
+
+static void
 on_read(evutil_socket_t socket, short what, void *arg)
 {
 	struct peer *p = arg;
 	int result;
 
 	(void)socket;
-	if ((what & EV_TIMEOUT) != 0) {
-		peer_kill(p, "its request did not arrive whole within 5 s");
-		return;
-	}
-	if (p->watching_end) {
-		end(p);
+	(void)what;
+	if (is_engaged(p)) {
+		read_on(p, false);
 		return;
 	}
 	result = varlink_receive(&p->wire);
@@ -234,15 +259,27 @@ on_read(evutil_socket_t socket, short what, void *arg)
 		hand_over(p);
 }
 
+static void
+on_end(evutil_socket_t socket, short what, void *arg)
+{
+	struct peer *p = arg;
+
+	(void)socket;
+	(void)what;
+	if (is_engaged(p))
+		end(p); /* else what came before is read first, and then the end */
+}
+
 void
 peer_done(struct peer *p)
 {
 	p->busy = false;
 	if (p->dead || p->handing_over)
 		return; /* hand_over() goes on by itself */
+	watch(p);
 	/* Not from here: whoever answers must not find himself in the next call. */
-	watch(p, true);
-	event_active(&p->read, EV_READ, 0);
+	if (varlink_has_input(&p->wire))
+		event_active(&p->read, EV_READ, 0);
 }
 
 /* ---- about the client ---- */
@@ -306,14 +343,22 @@ may_hold_descriptors(int socket)
 }
 
 void
+peer_discard(int socket)
+{
+	if (may_hold_descriptors(socket))
+		discard_socket(socket);
+	else
+		close(socket);
+}
+
+void
 peer_free(struct peer *p)
 {
 	event_del(&p->read);
+	event_del(&p->end);
 	event_del(&p->write);
+	event_del(&p->late);
 	varlink_clear(&p->wire);
-	if (may_hold_descriptors(p->socket))
-		discard_socket(p->socket);
-	else
-		close(p->socket);
+	peer_discard(p->socket);
 	free(p);
 }

@@ -32,17 +32,18 @@ struct peer_handler {
 
 struct peer {
 	struct varlink wire;
-	struct event read, write;
+	struct event read, end, write, late; /* late: half a request is there for too long */
 	const struct peer_handler *handler;
 	void *owner;
 	TAILQ_ENTRY(peer) entry;
 	pid_t pid;
 	uid_t uid;
+	char command[16]; /* its name when it first asked; "" before */
 	int socket;
 	bool busy;    /* a call is being answered */
 	bool closing; /* what is in the outbox, then the end */
 	bool dead;
-	bool watching_end; /* not read from until the call is answered, only watched for its end */
+	bool reading; /* off: something came that is not to be read before the call is answered */
 	bool handing_over; /* the handler is being called */
 	/* The owner's. */
 	struct request *request; /* it waits, or has been granted and not attached */
@@ -71,5 +72,8 @@ bool peer_has_read_all(const struct peer *);
 int peer_pidfd(const struct peer *);
 
 void peer_free(struct peer *);
+
+/* Closes a client's socket that is no peer's: never blocks, whatever descriptors wait in it. */
+void peer_discard(int socket);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * publish.c - who is told of changes. Events go to the log and to the monitors at once; the state of
- * ports goes to List and Acquire with `more` a little later, so that a hand-over that changes a port
- * five times in a millisecond costs one message, after the grant and not before it. Only the first
- * waiters are told their place: the work does not grow with the queue.
+ * publish.c - who is told of changes. The state of ports goes to List and Acquire with `more` a little
+ * later, so that a hand-over that changes a port five times in a millisecond costs one message, after
+ * the grant and not before it. Likewise the events that every hand-over has: they are noted, and go to
+ * the log and to the monitors a moment later; all others go at once, and never before what was noted.
+ * Only the first waiters are told their place: the work does not grow with the queue.
  */
 #include "broker.h"
 #include "log.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #define PUBLISH_MS 50
+#define NOTES_MS   20 /* later than the next tick: arming an earlier timer is dear, in a virtual machine most */
 
 struct subscription {
 	enum subscription_kind kind;
@@ -158,6 +160,14 @@ tell_subscriber(struct broker *b, struct peer *p)
 }
 
 static void
+on_notes(evutil_socket_t socket, short what, void *arg)
+{
+	(void)socket;
+	(void)what;
+	publish_notes(arg);
+}
+
+static void
 on_publish(evutil_socket_t socket, short what, void *arg)
 {
 	struct broker *b = arg;
@@ -183,6 +193,7 @@ void
 publish_init(struct broker *b)
 {
 	event_assign(&b->publisher, b->base, -1, 0, on_publish, b);
+	event_assign(&b->noter, b->base, -1, 0, on_notes, b);
 }
 
 /* ---- events ---- */
@@ -240,7 +251,7 @@ describe_event(const struct publish_event *e)
 	const struct request *r = e->request;
 
 	return json_pack("{s:I, s:s, s:s, s:o*, s:o*, s:s*, s:s*, s:s*, s:o*, s:o*, s:s*}", "time",
-	    (json_int_t)broker_real_ms(), "event", e->event, "port", e->port->config.name, "token",
+	    (json_int_t)e->time_ms, "event", e->event, "port", e->port->config.name, "token",
 	    e->token == 0 ? NULL : json_integer((json_int_t)e->token), "owner",
 	    r == NULL ? NULL : describe_process(r), "label",
 	    r == NULL || *r->label == '\0' ? NULL : r->label, "state", e->state, "reason", e->reason,
@@ -248,8 +259,8 @@ describe_event(const struct publish_event *e)
 	    e->held_ms < 0 ? NULL : json_integer(e->held_ms), "detail", e->detail);
 }
 
-void
-publish_event(struct broker *b, const struct publish_event *e)
+static void
+emit(struct broker *b, const struct publish_event *e)
 {
 	struct peer *p, *next;
 	json_t *event;
@@ -266,4 +277,48 @@ publish_event(struct broker *b, const struct publish_event *e)
 			    -1);
 	}
 	json_decref(event);
+}
+
+void
+publish_event(struct broker *b, const struct publish_event *e)
+{
+	struct publish_event now = *e;
+
+	now.time_ms = broker_real_ms();
+	publish_notes(b);
+	emit(b, &now);
+}
+
+void
+publish_note(struct broker *b, const struct publish_event *e)
+{
+	const struct timeval soon = { .tv_usec = NOTES_MS * 1000 };
+
+	if (b->note_count == BROKER_NOTES_MAX)
+		publish_notes(b);
+	b->notes[b->note_count] = *e;
+	b->notes[b->note_count].time_ms = broker_real_ms();
+	if (b->note_count++ == 0)
+		event_add(&b->noter, &soon);
+}
+
+void
+publish_notes(struct broker *b)
+{
+	size_t i, n = b->note_count;
+	struct request *over;
+
+	if (n == 0)
+		return;
+	b->note_count = 0;
+	event_del(&b->noter);
+	for (i = 0; i < n; i++) {
+		emit(b, &b->notes[i]);
+		if (b->notes[i].granted != NULL)
+			request_look(b->notes[i].granted);
+	}
+	while ((over = TAILQ_FIRST(&b->over)) != NULL) {
+		TAILQ_REMOVE(&b->over, over, entry);
+		request_free(over);
+	}
 }

@@ -75,8 +75,8 @@ parse_line(const char *line, struct roster_entry *entry)
 	    !field(line, "events:", 16, &events) || !field(line, "data:", 16, &token))
 		return false;
 	*entry = (struct roster_entry){ .token = token,
-		.target = (int)target,
-		.hungup = (events & EPOLLHUP) == 0 };
+					.target = (int)target,
+					.hungup = (events & EPOLLHUP) == 0 };
 	return true;
 }
 
@@ -100,26 +100,43 @@ parse(char *text, struct roster_entry *entries, size_t max)
 }
 
 int
-roster_read(int roster, struct roster_entry *entries, size_t max)
+roster_open_list(int roster)
 {
-	char text[ROSTER_ENTRIES_MAX * LINE_BYTES], path[40];
-	size_t have = 0;
-	ssize_t n;
-	int fd, error = 0;
+	char path[40];
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", roster);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	return fd < 0 ? -errno : fd;
+}
+
+int
+roster_read_list(int list, struct roster_entry *entries, size_t max)
+{
+	char text[ROSTER_ENTRIES_MAX * LINE_BYTES];
+	ssize_t n;
+
+	/* the kernel makes the text anew at offset 0, and gives all of it to one read that has room
+	 */
+	do
+		n = pread(list, text, sizeof(text) - 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
 		return -errno;
-	do {
-		n = read(fd, text + have, sizeof(text) - 1 - have);
-		if (n < 0 && errno != EINTR)
-			error = -errno;
-		have += n > 0 ? (size_t)n : 0;
-	} while (n != 0 && error == 0 && have < sizeof(text) - 1);
-	close(fd);
-	text[have] = '\0';
-	return error < 0 ? error : (int)parse(text, entries, max);
+	text[n] = '\0';
+	return (int)parse(text, entries, max);
+}
+
+int
+roster_read(int roster, struct roster_entry *entries, size_t max)
+{
+	int n, list = roster_open_list(roster);
+
+	if (list < 0)
+		return list;
+	n = roster_read_list(list, entries, max);
+	close(list);
+	return n;
 }
 
 /* Is descriptor `fd` of that process the same description as that entry? */
@@ -127,8 +144,8 @@ static int
 same_description(pid_t pid, int fd, int roster, const struct roster_entry *entry)
 {
 	struct kcmp_epoll_slot slot = { .efd = (unsigned)roster,
-		.tfd = (unsigned)entry->target,
-		.toff = entry->nth };
+					.tfd = (unsigned)entry->target,
+					.toff = entry->nth };
 	long r = syscall(SYS_kcmp, pid, getpid(), KCMP_EPOLL_TFD, (unsigned long)fd, &slot);
 
 	if (r >= 0)
@@ -169,7 +186,7 @@ read_token(int roster, uint64_t token, struct roster_entry *entries)
 int
 roster_has_process(int roster, uint64_t token, pid_t pid)
 {
-	struct roster_entry entries[ROSTER_ENTRIES_MAX], after[ROSTER_ENTRIES_MAX];
+	struct roster_entry entries[ROSTER_ENTRIES_MAX] = { 0 }, after[ROSTER_ENTRIES_MAX] = { 0 };
 	int n, m, r, tries;
 	char path[40];
 	DIR *dir;

@@ -4,6 +4,7 @@
  * option is never silently ignored.
  */
 #include "broker.h"
+#include "log.h"
 
 #include "../include/comlease.h"
 
@@ -447,13 +448,20 @@ on_call(struct peer *p, const struct varlink_call *call)
 	size_t i;
 	int result = varlink_service_answer(&service, call, &reply);
 
+	if (call->oneway) { /* to which nothing is answered; without an answer no method makes sense */
+		if (result == 0)
+			json_decref(reply);
+		log_line("client pid=%ld uid=%ld: a oneway call is ignored", (long)p->pid, (long)p->uid);
+		peer_done(p);
+		return;
+	}
 	if (result <= 0) {
 		peer_send(p, result < 0 ? NULL : reply, -1);
 		peer_done(p);
 		return;
 	}
-	if (call->oneway || call->upgrade) {
-		invalid(p, call->oneway ? "oneway" : "upgrade");
+	if (call->upgrade) {
+		invalid(p, "upgrade");
 		return;
 	}
 	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)

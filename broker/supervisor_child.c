@@ -9,8 +9,10 @@
 #include "roster.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -34,17 +36,34 @@ tell(const struct child *child, const struct ipc_message *message, int fd)
 		    strerror(-error));
 }
 
+/* A description of its own for each child: they read at the same time, and the offset belongs to
+ * the description. */
+static int
+reopen(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 void
 supervisor_tell_config(const struct supervisor *s, const struct child *child)
 {
 	struct ipc_message m = { .type = IPC_CONFIG };
+	int fd = reopen(s->config_fd);
 
+	if (fd < 0) {
+		log_line("configuration pid=%ld error=%s", (long)child->pid, strerror(errno));
+		return;
+	}
 	if (child == &s->broker) {
 		m.number = s->broker_uid;
 		m.token = s->broker_gid;
 		m.flag = s->broker_drops;
 	}
-	tell(child, &m, s->config_fd);
+	tell(child, &m, fd);
+	close(fd);
 }
 
 /* Both ends of a new channel, to both of them. */

@@ -18,7 +18,7 @@
 #define LINKS_MAX 40 /* as the kernel */
 #define DIRECTORY_EVENTS                                                                           \
 	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF |        \
-	    IN_MOVE_SELF | IN_ONLYDIR)
+	 IN_MOVE_SELF | IN_ONLYDIR)
 #define NODE_EVENTS (IN_CLOSE | IN_ATTRIB | IN_DELETE_SELF)
 
 int

@@ -13,8 +13,8 @@
 #define WATCH_PLACES_MAX 64
 
 struct watch {
-	int fd;	  /* readable when there is something to take; -1: none */
-	int node; /* the watch of what stands at the end; -1 */
+	int fd;           /* readable when there is something to take; -1: none */
+	int node;         /* the watch of what stands at the end; -1 */
 	bool is_complete; /* false: the kernel refused a watch (limits): look by time too */
 	size_t count;
 	struct {

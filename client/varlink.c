@@ -31,7 +31,7 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define BUFFER_BYTES_MIN ((size_t)4096)
+#define BUFFER_BYTES_MIN ((size_t)1008) /* malloc keeps such small ones at hand */
 
 static bool
 kernel_refuses_descriptors(int socket)
@@ -266,6 +266,12 @@ varlink_next(struct varlink *v, json_t **message, int *fd)
 	}
 	drop_descriptor(&v->fd);
 	return r;
+}
+
+bool
+varlink_has_input(const struct varlink *v)
+{
+	return v->in_len > v->in_start;
 }
 
 bool

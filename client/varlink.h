@@ -18,27 +18,27 @@
 #define VARLINK_DEPTH_MAX 32
 /* What a broker takes from a client, and what a client takes from a broker (a list may be long). */
 #define VARLINK_REQUEST_BYTES_MAX ((size_t)64 * 1024)
-#define VARLINK_REPLY_BYTES_MAX	  ((size_t)16 * 1024 * 1024)
+#define VARLINK_REPLY_BYTES_MAX   ((size_t)16 * 1024 * 1024)
 
 enum varlink_condition {
 	VARLINK_AGAIN = 1, /* nothing (more) to be had at the moment: wait for the socket */
-	VARLINK_EOF,	   /* the peer has closed, at a message boundary */
-	VARLINK_FULL,	   /* nothing was read: take the messages that are there first */
+	VARLINK_EOF,       /* the peer has closed, at a message boundary */
+	VARLINK_FULL,      /* nothing was read: take the messages that are there first */
 };
 
 /* One end of a connection: what has been received and not taken, what is still to be sent. Buffers
  * are allocated when they are needed and freed when they are empty: an idle one costs nothing. */
 struct varlink {
-	int socket;	   /* borrowed: never closed here */
-	size_t bytes_max;  /* of one received message, without its NUL */
-	bool takes_fds;	   /* a client: descriptors are received; otherwise they are refused */
-	bool peeks;	   /* the kernel doesn't refuse them, so look before reading */
-	char *in;	   /* received bytes; those before in_start are taken */
+	int socket;       /* borrowed: never closed here */
+	size_t bytes_max; /* of one received message, without its NUL */
+	bool takes_fds;   /* a client: descriptors are received; otherwise they are refused */
+	bool peeks;       /* the kernel doesn't refuse them, so look before reading */
+	char *in;         /* received bytes; those before in_start are taken */
 	size_t in_start, in_len, in_size, in_scanned;
-	int fd;		   /* received with the message that starts at in[in_start]; -1 */
-	char *out;	   /* bytes still to be sent */
+	int fd;    /* received with the message that starts at in[in_start]; -1 */
+	char *out; /* bytes still to be sent */
 	size_t out_len, out_size, out_sent;
-	int out_fd;	   /* owned; goes with out[out_fd_at]; -1 */
+	int out_fd; /* owned; goes with out[out_fd_at]; -1 */
 	size_t out_fd_at;
 };
 
@@ -75,6 +75,9 @@ int varlink_receive(struct varlink *);
  * with \u0000. -ENOMEM. After any of these the message is gone and *message is NULL. */
 int varlink_next(struct varlink *, json_t **message, int *fd);
 
+/* True while received bytes are held that varlink_next() has not taken. */
+bool varlink_has_input(const struct varlink *);
+
 /* True while bytes of an unfinished message are held: a request is under way. */
 bool varlink_is_partial(const struct varlink *);
 
@@ -96,7 +99,7 @@ size_t varlink_unsent(const struct varlink *);
 /* A call as received. The strings and `parameters` are borrowed from the message. */
 struct varlink_call {
 	const char *interface_method; /* "io.comlease.Acquire" */
-	json_t *parameters;	      /* an object; never NULL: {} if the caller sent none */
+	json_t *parameters;           /* an object; never NULL: {} if the caller sent none */
 	bool more, oneway, upgrade;
 };
 
@@ -140,9 +143,9 @@ struct varlink_service {
 };
 
 /* Answers a call to org.varlink.service, and with InterfaceNotFound a call to an interface that is
- * not in the list: 0, *reply is a new reference (which a `oneway` call must not be sent). 1: a method
- * of a listed interface, known or not (the caller dispatches; *reply untouched). -ENOMEM. */
+ * not in the list: 0, *reply is a new reference (which a `oneway` call must not be sent). 1: a
+ * method of a listed interface, known or not (the caller dispatches; *reply untouched). -ENOMEM. */
 int varlink_service_answer(const struct varlink_service *, const struct varlink_call *,
-    json_t **reply);
+			   json_t **reply);
 
 #endif

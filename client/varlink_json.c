@@ -3,8 +3,8 @@
  *
  * Responsible for the grammar (RFC 8259), UTF-8, depth and duplicates. Refuses to know what the
  * object means. Why not json_loadb(): its lexer ignores that an allocation failed while a token
- * grows and then reads and writes past the end of its buffer (2.14, lex_save); it can't tell "no
- * memory" from "no JSON"; and its depth limit is 2048.
+ * grows, and then loses a byte of it or reads on past its buffer (2.14, lex_save); it can't tell
+ * "no memory" from "no JSON"; and its depth limit is 2048.
  *
  * The tricky idea: strings are unescaped where they stand, since no escape is shorter than what it
  * means, and end with a NUL in the place of the closing quote. The NUL after the text stops every
@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,7 +256,7 @@ make_real(struct parser *p, const char *text)
 		return made(p, NULL);
 	value = strtod_l(text, NULL, c);
 	freelocale(c);
-	if (value > 1.7976931348623157e308 || value < -1.7976931348623157e308)
+	if (isinf(value))
 		return bad(p);
 	return made(p, json_real(value));
 }

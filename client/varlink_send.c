@@ -138,9 +138,8 @@ varlink_flush(struct varlink *v)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return VARLINK_AGAIN;
-		/* A peer that went without reading what we sent before. */
 		if (n < 0)
-			return errno == ECONNRESET ? -EPIPE : -errno;
+			return -errno;
 		/* The descriptor went with the first byte, however few were taken. */
 		if (with_fd)
 			drop_descriptor(&v->out_fd);

@@ -1,0 +1,35 @@
+/*
+ * ask.h - what the commands ask the broker, and how they say that it didn't work.
+ *
+ * "Says why" below: one message on stderr that names the thing, the reason and the way out.
+ */
+#ifndef COMLEASE_ASK_H
+#define COMLEASE_ASK_H
+
+#include "cli.h"
+
+#include <comlease.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+/* A connection object for the socket that the options name. No memory: says so and exits. */
+struct comlease *ask_connect(const struct cli *);
+
+/* A parameters object with `ports`: the names; {} if there are none. For List and Monitor. */
+json_t *ask_parameters_ports(char *const *names, int count);
+
+/* The ports (an array, a new reference), all or those named. NULL: says why; *status is set. */
+json_t *ask_ports(struct comlease *, char *const *names, int count, int *status);
+
+/* The port of that name in the array (borrowed). NULL: says which ones there are. */
+json_t *ask_port_named(json_t *ports, const char *name);
+
+/* Says why the last call on the connection failed (errno is still its own); the exit status. */
+int ask_failed(const struct comlease *);
+
+/* A stream goes on after the broker has gone: says so, and waits up to 30 s until it is back.
+ * 0, or the exit status, after having said why. *said: whether that has been said already (it may
+ * break again before the first reply); the caller clears it when a reply has come. */
+int ask_again(struct comlease *, bool *said);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * internal.h - what the command line (and the shim) use of the client library beyond comlease.h:
+ * any method of the interface, streams of replies, and the texts behind an errno. None of this is
+ * exported by libcomlease.so: the programs of this tree link libcomlease.a.
+ *
+ * Error rule: that of comlease.h: -1 and errno, a sentence in comlease_error(). The typed errors of
+ * the wire are mapped to the errno values that comlease.h lists; org.varlink.service's
+ * InvalidParameter is EINVAL, PermissionDenied EPERM, MethodNotFound and its kin ENOSYS; an error
+ * that is not known is EPROTO. NotHolder is EPERM, NotRevocable ENOTSUP.
+ */
+#ifndef COMLEASE_INTERNAL_H
+#define COMLEASE_INTERNAL_H
+
+#include <comlease.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#define COMLEASE_SOCKET_SYSTEM "/run/comlease/comlease.sock"
+
+/*
+ * One call, one reply. method: "io.comlease.List". parameters is stolen, also on failure; NULL: {}.
+ * *reply: a new reference to the reply's parameters (an object); reply may be NULL. It connects if
+ * need be, once, without waiting for a broker: ECONNREFUSED at once. EALREADY: a request or a
+ * stream is under way on this connection. EINTR: a signal handler ran; the connection is closed.
+ */
+int comlease_call(struct comlease *, const char *method, json_t *parameters, json_t **reply);
+
+/* Starts a call with `more`: 0, or -1 as above. Replies come from comlease_next_reply(). */
+int comlease_call_more(struct comlease *, const char *method, json_t *parameters);
+
+/*
+ * Waits for the next reply of the stream: 0 and *reply (a new reference to its parameters); 1 and
+ * *reply: that was the last one; -1: EINTR (a signal handler ran: the stream goes on, call again),
+ * EAGAIN (timeout_ms passed; -1: none), ECONNRESET (the broker has gone: the stream is over; start
+ * it again after comlease_look()), or a typed error, which ends the stream.
+ */
+int comlease_next_reply(struct comlease *, json_t **reply, int timeout_ms);
+
+/* The socket of the stream, for a poll() together with other descriptors; -1: not connected.
+ * Replies may be in the buffer already: call comlease_next_reply(..., 0) until EAGAIN first. */
+int comlease_socket(const struct comlease *);
+
+/* The broker's last error by its name ("io.comlease.NoSuchPort") and its parameters (borrowed,
+ * until the next call); NULL if the last failure was not one of the broker's. */
+const char *comlease_error_name(const struct comlease *);
+const json_t *comlease_error_parameters(const struct comlease *);
+
+/* The socket path in use: what is connected, or what was tried last, or will be tried first. */
+const char *comlease_socket_path(const struct comlease *);
+
+/* Connects now, once, if it is not connected: 0, or -1: ECONNREFUSED (nobody there, or no such
+ * path), EACCES, ... comlease_error() is set. */
+int comlease_open_socket(struct comlease *);
+
+/* The same, and no sentence: errno as connect() left it. */
+int comlease_try_connect(struct comlease *);
+
+/* Waits until the broker can be reached and connects: at most timeout_ms (-1: for ever). No
+ * polling: inotify on the socket's folder. 0, or -1: ECONNREFUSED, EINTR, EACCES... */
+int comlease_look(struct comlease *, int64_t timeout_ms);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * libcomlease.c - a connection object, and the public forms of the wait for a lease on it. It knows
+ * nothing of what is sent (libcomlease_request.c) or of sockets (libcomlease_connect.c).
+ *
+ * One machine serves the blocking and the pollable form:
+ *
+ *	begin -> ASK -> (ATTACH, if streamed) -> the descriptor, or a failure
+ *	          |^ connected
+ *	   broker v| gone, or not there yet
+ *	         LOOK -> nobody for reconnect_ms: ECONNREFUSED
+ *
+ * The tricky idea: the blocking form is the pollable one with a poll() around it, so that there is
+ *one way to wait and not two; they differ in one thing: without `more` the descriptor comes at
+ *once.
+ */
+#include "libcomlease.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct comlease *
+comlease_connect(const char *socket_path)
+{
+	struct comlease *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->socket = -1;
+	c->look.inotify = -1;
+	if (comlease_set_paths(c, socket_path) == 0)
+		return c;
+	comlease_disconnect(c);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void
+finish(struct comlease *c)
+{
+	comlease_look_stop(c);
+	json_decref(c->waiting);
+	c->waiting = NULL;
+	c->phase = PHASE_IDLE;
+}
+
+void
+comlease_cancel(struct comlease *c)
+{
+	if (c->phase == PHASE_IDLE)
+		return;
+	finish(c);
+	comlease_drop(c);
+}
+
+void
+comlease_disconnect(struct comlease *c)
+{
+	int error = errno;
+
+	if (!c)
+		return;
+	finish(c);
+	comlease_drop(c);
+	comlease_forget_error(c);
+	free(c->path[0]);
+	free(c->path[1]);
+	free(c);
+	errno = error;
+}
+
+/* ---- the public forms ---- */
+
+int
+comlease_request(struct comlease *c, const struct comlease_request *request)
+{
+	int r = comlease_begin(c, request, true);
+
+	if (r < 0 && errno != EALREADY)
+		finish(c);
+	return r;
+}
+
+int
+comlease_dispatch(struct comlease *c, struct comlease_lease *lease)
+{
+	int fd;
+
+	if (c->phase == PHASE_IDLE || c->phase == PHASE_STREAM)
+		return comlease_fail(c, EINVAL, "no request is under way");
+	fd = comlease_step(c, lease);
+	if (fd >= 0) {
+		comlease_forget_error(c);
+		finish(c);
+	} else if (errno != EAGAIN) {
+		finish(c);
+	}
+	return fd;
+}
+
+int
+comlease_fd(const struct comlease *c)
+{
+	return c->phase == PHASE_LOOK ? c->look.inotify : c->socket;
+}
+
+short
+comlease_events(const struct comlease *c)
+{
+	if (c->phase == PHASE_ASK || c->phase == PHASE_ATTACH)
+		return varlink_unsent(&c->varlink) > 0 ? POLLIN | POLLOUT : POLLIN;
+	return POLLIN;
+}
+
+int
+comlease_timeout_ms(const struct comlease *c)
+{
+	switch (c->phase) {
+	case PHASE_LOOK:
+		return comlease_poll_ms(comlease_look_wakes_ms(c));
+	case PHASE_ASK:
+	case PHASE_ATTACH:
+		return comlease_poll_ms(comlease_safety_ms(c));
+	default:
+		return -1;
+	}
+}
+
+static int
+acquire(struct comlease *c, const struct comlease_request *request, struct comlease_lease *lease)
+{
+	int fd;
+
+	if (comlease_begin(c, request, false) < 0) {
+		if (errno != EALREADY)
+			finish(c);
+		return -1;
+	}
+	while ((fd = comlease_dispatch(c, lease)) < 0 && errno == EAGAIN) {
+		struct pollfd pollfd = { .fd = comlease_fd(c), .events = comlease_events(c) };
+
+		/* poll() is never restarted after a handler, whatever SA_RESTART says */
+		if (poll(&pollfd, 1, comlease_timeout_ms(c)) < 0) {
+			int error = errno;
+
+			comlease_cancel(c);
+			return comlease_fail(c, error, "interrupted while waiting");
+		}
+	}
+	return fd;
+}
+
+int
+comlease_acquire(struct comlease *c, const struct comlease_request *request,
+		 struct comlease_lease *lease)
+{
+	struct comlease *own;
+	int fd;
+
+	if (c)
+		return acquire(c, request, lease);
+	own = comlease_connect(NULL);
+	if (!own)
+		return -1;
+	fd = acquire(own, request, lease);
+	comlease_disconnect(own);
+	return fd;
+}

@@ -1,0 +1,121 @@
+/*
+ * shim.h - what the parts of libcomlease-shim.so share. The shim is loaded into programs that know
+ * nothing of it (LD_PRELOAD): no state after a call has returned, no descriptor left, errno as the
+ * real call would leave it, nothing printed unless COMLEASE_DEBUG is set.
+ */
+#ifndef COMLEASE_SHIM_H
+#define COMLEASE_SHIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/*
+ * A hook has a C name of its own and the symbol of the function that it stands before: under their
+ * real names the headers' declarations would get in the way (fortified inlines, 64-bit off_t
+ * renaming, and `nonnull`, with which the compiler drops our checks for NULL).
+ */
+#define SHIM_HOOK(symbol) __asm__(symbol) __attribute__((visibility("default")))
+
+/* ---- shim_next.c: the functions behind ours ---- */
+
+/* clang-format off */
+#define SHIM_SYMBOLS(X) \
+	X(open) X(open64) X(__open_2) X(__open64_2) X(openat) X(openat64) X(__openat_2) \
+	X(__openat64_2) X(creat) X(creat64) X(fopen) X(fopen64) X(freopen) X(freopen64) X(stat) \
+	X(stat64) X(lstat) X(lstat64) X(fstatat) X(fstatat64) X(statx) X(__xstat) X(__xstat64) \
+	X(__lxstat) X(__lxstat64) X(__fxstatat) X(__fxstatat64) X(access) X(faccessat) \
+	X(euidaccess) X(eaccess) X(link) X(linkat) X(symlink) X(symlinkat) X(rename) X(renameat) \
+	X(renameat2) X(unlink) X(unlinkat) X(remove) X(chmod) X(fchmodat) X(chown) X(lchown) \
+	X(fchownat) X(utime) X(utimes) X(utimensat)
+/* clang-format on */
+
+#define SHIM_ENUM(name) SHIM_##name,
+enum shim_symbol { SHIM_SYMBOLS(SHIM_ENUM) SHIM_SYMBOL_COUNT };
+
+typedef void shim_function(void);
+
+/* The next definition of that symbol, to be cast to its type; NULL: not to be found (yet). */
+shim_function *shim_next(enum shim_symbol);
+
+/* ---- shim_open.c: is it ours? ---- */
+
+#define SHIM_NOT_OURS (-2)
+
+/* The whole decision about an open(): a descriptor as the caller wants it; -1 and errno; or
+ * SHIM_NOT_OURS, errno untouched: the real call is to be made. Any path, NULL and unmapped
+ * included; flags as for open(). */
+int shim_open(int dirfd, const char *path, int flags);
+
+/* ---- shim_path.c: names ---- */
+
+/* What one stat() tells, by raw system call. */
+struct shim_stat {
+	int error; /* 0, or the errno; errno itself is untouched */
+	mode_t mode;
+	dev_t rdev;
+};
+
+void shim_stat(int dirfd, const char *path, bool follow, struct shim_stat *);
+
+/* The absolute path, "//", "." and ".." removed by their letters alone, links as they are. False:
+ * too long, or the folder is not known. */
+bool shim_absolute(int dirfd, const char *path, char *absolute, size_t size);
+
+/* Is that device, by path or by rdev (0: by path alone), one of COMLEASE_DEVICES? */
+bool shim_is_listed(const char *absolute, dev_t rdev);
+
+/* Calls matches() for each device of COMLEASE_DEVICES until it says true. */
+bool shim_any_listed(bool (*matches)(const char *device, void *context), void *context);
+
+/* The environment, but not that of a program with more rights than its caller; NULL if unset or "".
+ */
+const char *shim_environment(const char *name);
+
+/* True while the broker is asked in this thread: jansson, NSS and others open files then. */
+bool shim_is_inside(void);
+void shim_set_inside(bool);
+
+/* To stderr, if COMLEASE_DEBUG is set. */
+__attribute__((format(printf, 1, 2))) void shim_debug(const char *format, ...);
+
+/* ---- shim_lease.c: the broker ---- */
+
+/* Waits for the lease. listed: this device is known to be managed. Result as of shim_open(). */
+int shim_acquire(const char *absolute, dev_t rdev, bool listed, int flags);
+
+/* Is there a port for whose device matches() says true? Asks the broker. */
+bool shim_any_port(bool (*matches)(const char *device, void *context), void *context);
+
+/* ---- shim_lock.c: the private view of LCK..(managed port) ---- */
+
+/* Is its last part LCK..something? Nearly never: so this is by hand, without a call. */
+static inline bool
+shim_is_lock_name(const char *path)
+{
+	const char *name = path;
+
+	if (!path)
+		return false;
+	for (; *path; path++)
+		if (*path == '/')
+			name = path + 1;
+	return name[0] == 'L' && name[1] == 'C' && name[2] == 'K' && name[3] == '.' &&
+	       name[4] == '.';
+}
+
+/* Is that the lock file of a managed port? Give it only what shim_is_lock_name() has let through.
+ */
+bool shim_is_managed_lock(int dirfd, const char *path);
+
+static inline bool
+shim_is_lock(int dirfd, const char *path)
+{
+	return shim_is_lock_name(path) && shim_is_managed_lock(dirfd, path);
+}
+
+/* open() of such a file. */
+int shim_open_lock(const char *path, int flags);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * shim_lease.c - asks the broker on behalf of an open(), with what the environment says, and makes
+ * of the leased descriptor what open() would have returned. What is ours is decided elsewhere.
+ *
+ * The tricky idea: open() gives the lowest free number and programs count on it; the socket takes
+ * that number first, so the leased descriptor is moved down once the socket is closed.
+ */
+#include "internal.h"
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SETTABLE_FLAGS (O_APPEND | O_NONBLOCK | O_ASYNC)
+
+/* COMLEASE_WAIT: seconds with a fraction, 0, or forever. By hand: strtod() follows the locale. */
+static int64_t
+wait_ms(void)
+{
+	const char *text = shim_environment("COMLEASE_WAIT");
+	int64_t ms = 0, unit_ms = 100;
+
+	if (!text || text[0] < '0' || text[0] > '9')
+		return COMLEASE_FOREVER;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (ms > INT64_MAX / 20000)
+			return COMLEASE_FOREVER;
+		ms = ms * 10 + (*text - '0') * 1000;
+	}
+	if (*text == '.')
+		for (text++; *text >= '0' && *text <= '9'; text++, unit_ms /= 10)
+			ms += (*text - '0') * unit_ms;
+	return *text ? COMLEASE_FOREVER : ms;
+}
+
+static int
+priority(void)
+{
+	const char *text = shim_environment("COMLEASE_PRIORITY");
+	long value = text ? strtol(text, NULL, 10) : 0;
+
+	return value < -100 || value > 100 ? 0 : (int)value;
+}
+
+static struct comlease_request
+request_for(const char *device, dev_t rdev)
+{
+	struct comlease_request request = COMLEASE_REQUEST_INIT;
+
+	request.device = device;
+	request.rdev = rdev;
+	request.wait_ms = wait_ms();
+	request.priority = priority();
+	request.label = shim_environment("COMLEASE_LABEL");
+	request.key = shim_environment("COMLEASE_KEY");
+	return request;
+}
+
+/* What open() may say. */
+static int
+open_errno(int error, const char *device)
+{
+	struct shim_stat status;
+
+	switch (error) {
+	case ENODEV:
+		shim_stat(AT_FDCWD, device, true, &status);
+		return status.error == ENOENT ? ENOENT : ENXIO;
+	case EPERM:
+		return EACCES;
+	case EINTR:
+	case EIO:
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+		return error;
+	default:
+		return EBUSY;
+	}
+}
+
+/* The number and the flags that the caller's own open() would have given. */
+static int
+settle(int fd, int flags)
+{
+	int command = (flags & O_CLOEXEC) ? F_DUPFD_CLOEXEC : F_DUPFD;
+	int lowest = fcntl(fd, command, 0);
+
+	if (lowest >= 0 && lowest < fd) {
+		close(fd);
+		fd = lowest;
+	} else {
+		if (lowest >= 0)
+			close(lowest);
+		fcntl(fd, F_SETFD, (flags & O_CLOEXEC) ? FD_CLOEXEC : 0);
+	}
+	fcntl(fd, F_SETFL, flags & SETTABLE_FLAGS);
+	return fd;
+}
+
+static void
+disconnect(void *connection)
+{
+	comlease_disconnect(connection);
+	shim_set_inside(false);
+}
+
+/* One lease; -1: errno is the library's. The wait is a cancellation point, as open() is. */
+static int
+acquire(struct comlease *c, const struct comlease_request *request)
+{
+	struct comlease_lease lease = { .size = sizeof(lease) };
+	int fd;
+
+	pthread_cleanup_push(disconnect, c);
+	fd = comlease_acquire(c, request, &lease);
+	pthread_cleanup_pop(0);
+	if (fd >= 0)
+		shim_debug("%s: lease %llu of %s after %lld ms", request->device,
+			   (unsigned long long)lease.token, lease.port, (long long)lease.waited_ms);
+	else
+		shim_debug("%s: %s", request->device, comlease_error(c));
+	return fd;
+}
+
+/* Not UTF-8, not a message: then the device's number alone has to tell. */
+static void
+make_printable(char *to, size_t size, const char *from)
+{
+	size_t i;
+
+	for (i = 0; i < size - 1 && from[i]; i++)
+		to[i] = (signed char)from[i] > 0 ? from[i] : '?';
+	to[i] = '\0';
+}
+
+static int
+ask(struct comlease *c, const char *device, dev_t rdev, bool required)
+{
+	struct comlease_request request = request_for(device, rdev);
+	char printable[4096];
+	int fd;
+
+	if (!required && comlease_try_connect(c) < 0) {
+		shim_debug("%s: no broker at %s: opened without it", device,
+			   comlease_socket_path(c));
+		return SHIM_NOT_OURS;
+	}
+	fd = acquire(c, &request);
+	if (fd < 0 && errno == EINVAL && rdev) {
+		make_printable(printable, sizeof(printable), device);
+		request.device = printable;
+		request.label = request.key = NULL;
+		fd = acquire(c, &request);
+	}
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT || (errno == EINVAL && !required))
+		return SHIM_NOT_OURS;
+	errno = open_errno(errno, device);
+	return -1;
+}
+
+int
+shim_acquire(const char *absolute, dev_t rdev, bool listed, int flags)
+{
+	bool required = listed && shim_environment("COMLEASE_REQUIRE") != NULL;
+	struct comlease *c;
+	int fd, error;
+
+	c = comlease_connect(NULL);
+	if (!c) {
+		errno = ENOMEM;
+		return -1;
+	}
+	shim_set_inside(true);
+	fd = ask(c, absolute, rdev, required);
+	error = errno;
+	disconnect(c);
+	if (fd >= 0)
+		fd = settle(fd, flags);
+	errno = error;
+	return fd;
+}
+
+bool
+shim_any_port(bool (*matches)(const char *device, void *context), void *context)
+{
+	struct comlease *c = comlease_connect(NULL);
+	struct comlease_port *ports = NULL;
+	size_t count = 0;
+	bool any = false;
+
+	if (!c)
+		return false;
+	shim_set_inside(true);
+	if (comlease_try_connect(c) == 0 && comlease_list(c, &ports, &count) < 0)
+		count = 0;
+	shim_set_inside(false);
+	for (size_t i = 0; i < count && !any; i++)
+		any = matches(ports[i].device, context);
+	comlease_list_free(ports, count);
+	comlease_disconnect(c);
+	return any;
+}

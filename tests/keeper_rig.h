@@ -1,0 +1,80 @@
+/*
+ * keeper_rig.h - one keeper under test: a pty with a symbolic link in a scratch folder as its
+ * device, and both of its channels, so that the test is its supervisor and its broker.
+ */
+#ifndef COMLEASE_TESTS_KEEPER_RIG_H
+#define COMLEASE_TESTS_KEEPER_RIG_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "../broker/ipc.h"
+#include "../broker/lease.h"
+
+#define RIG_SOON_MS                                                                                \
+	3000             /* what is expected must come within that time; usually in microseconds   \
+			  */
+#define RIG_QUIET_MS 150 /* what must not come is waited for so long: longer than all re-reads */
+
+struct rig {
+	int supervisor, broker, roster, master;
+	pid_t keeper;
+	uint64_t ids;
+	char folder[64], device[80];
+	char options[256]; /* of the port: lines */
+};
+
+extern struct rig rig;
+
+/* Scratch folder and roster; no device and no keeper yet. */
+void rig_init(const char *options);
+
+/* A new pty and the link to it. */
+void rig_plug(void);
+void rig_unplug(void);
+
+/* Starts the keeper with roster and configuration, and takes its IPC_REPORT. */
+struct ipc_message rig_start(void);
+void rig_kill_keeper(void);
+
+/* Another broker: takes its report. */
+struct ipc_message rig_reconnect(void);
+
+/* All of it: a device, a keeper, a first turnaround. */
+void rig_ready(const char *options);
+
+/* The keeper ends by the end of its channel, with status 0; everything is removed. */
+void rig_end(void);
+
+/* Asks; the message's id is made here and returned. */
+uint64_t rig_ask(enum ipc_type, uint64_t token, uint64_t number, bool flag);
+
+/* The next message within that time; false: none. IPC_BUSY is passed over. */
+bool rig_next(struct ipc_message *, int *fd, int within_ms);
+
+/* It must be of that type. */
+struct ipc_message rig_expect(enum ipc_type);
+
+/* The next one is an IPC_BUSY: the keeper has come to a long step. Its number. */
+uint64_t rig_expect_busy(void);
+
+/* Nothing comes. */
+void rig_expect_quiet(void);
+
+/* A description: the first of its lease, or another one. */
+int rig_open(uint64_t token, bool first);
+
+void rig_turnaround(uint64_t token, enum lease_reason, bool flag);
+
+/* Reads that many bytes from the master, within RIG_SOON_MS: how many came. */
+size_t rig_read_master(char *buffer, size_t size);
+
+/* Runs the tests, and those that need CAP_SYS_ADMIN (or NULL) where it is to be had; exit status.
+ */
+int rig_run(const char *suite, TCase *tests, TCase *privileged);
+
+/* Microseconds. */
+double rig_now_us(void);
+
+#endif

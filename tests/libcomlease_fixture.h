@@ -1,0 +1,23 @@
+/*
+ * libcomlease_fixture.h - a fake broker that is up and a connection object for it, for each test.
+ */
+#ifndef COMLEASE_LIBCOMLEASE_FIXTURE_H
+#define COMLEASE_LIBCOMLEASE_FIXTURE_H
+
+#include "../client/internal.h"
+#include "fake_broker.h"
+
+#include <check.h>
+
+extern struct comlease *c;
+extern struct comlease_request request; /* for modem0, for ever */
+
+/* With set-up and tear-down: every test fails if it leaves a descriptor. */
+TCase *library_case(Suite *, const char *name);
+
+int64_t library_now_ms(void);
+
+/* fd is -1, errno is that, and there is a sentence. */
+void assert_fails(int fd, int error);
+
+#endif

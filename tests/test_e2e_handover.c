@@ -1,0 +1,164 @@
+/*
+ * test_e2e_handover.c - keeper or broker killed at any point of a hand-over (P9): several clients take
+ * turns without a pause meanwhile. No lease is lost, no two are inside at once, everybody is served.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORKERS 4
+
+static void
+begin(void)
+{
+	support_begin();
+	support_plug("modem0");
+	support_start(SUPPORT_PORT("modem0"));
+}
+
+/* Shared by the test and its workers. */
+static struct shared {
+	atomic_int inside, most, stop;
+	atomic_int served[WORKERS];
+} *shared;
+
+/* Takes its turn again and again; at no time may two be inside. */
+static void
+work(struct support_child *test, void *arg)
+{
+	struct comlease_request wish = COMLEASE_REQUEST_INIT;
+	struct comlease *c = comlease_connect(support_socket);
+	struct termios t;
+	int fd, inside;
+
+	(void)test;
+	wish.port = "modem0";
+	while (!shared->stop) {
+		fd = comlease_acquire(c, &wish, NULL);
+		ck_assert_msg(fd >= 0, "%s: %s", strerror(errno), comlease_error(c));
+		inside = ++shared->inside;
+		if (inside > 1)
+			shared->most = inside;
+		ck_assert_int_eq(tcgetattr(fd, &t), 0);
+		ck_assert_uint_eq(cfgetospeed(&t), B115200);
+		shared->inside--;
+		close(fd);
+		++*(atomic_int *)arg;
+	}
+	comlease_disconnect(c);
+}
+
+static void
+start_workers(struct support_child *workers)
+{
+	int i;
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(shared, MAP_FAILED);
+	for (i = 0; i < WORKERS; i++)
+		support_fork(&workers[i], work, &shared->served[i], -1);
+}
+
+/* Each of them gets the port now: the log is read from here for each. */
+static void
+expect_all_served(const struct support_child *workers)
+{
+	char pattern[64];
+	int i;
+
+	for (i = 0; i < WORKERS; i++) {
+		support_log_skip();
+		snprintf(pattern, sizeof(pattern), "grant .* pid=%d ", (int)workers[i].pid);
+		support_log_wait(pattern);
+	}
+}
+
+static void
+end_workers(struct support_child *workers)
+{
+	int i;
+
+	shared->stop = 1;
+	for (i = 0; i < WORKERS; i++)
+		support_finish(&workers[i]);
+	ck_assert_int_eq(shared->most, 0);
+	ck_assert_int_eq(shared->inside, 0);
+	munmap(shared, sizeof(*shared));
+}
+
+/* The delay is what is tested: it is meant to fall anywhere. */
+static void
+delay_us(long us)
+{
+	ppoll(NULL, 0, &(struct timespec){ .tv_nsec = us * 1000 }, NULL);
+}
+
+/* The supervisor's pauses grow with each end, so a comleased is killed a few times only. */
+static void
+kill_keeper_during_hand_overs(long first_us, long step_us)
+{
+	struct support_child workers[WORKERS];
+	int i;
+
+	start_workers(workers);
+	for (i = 0; i < 4; i++) {
+		expect_all_served(workers);
+		delay_us(first_us + i * step_us);
+		support_kill_keeper("modem0");
+		support_log_wait("start keeper=modem0");
+	}
+	expect_all_served(workers);
+	end_workers(workers);
+}
+
+START_TEST(keeper_killed_at_any_point_of_a_hand_over)
+{
+	int round;
+
+	for (round = 0; round < 10; round++) {
+		kill_keeper_during_hand_overs(round * 23, 230);
+		support_stop();
+		unlink(support_path("state/epoch")); /* or it would wait for the old queue */
+		support_start(NULL);
+	}
+}
+END_TEST
+
+START_TEST(broker_killed_at_any_point_of_a_hand_over)
+{
+	struct support_child workers[WORKERS];
+	int i;
+
+	start_workers(workers);
+	for (i = 0; i < 4; i++) {
+		expect_all_served(workers);
+		delay_us(i * 130);
+		support_kill_broker();
+		support_log_wait("broker: serve");
+	}
+	expect_all_served(workers);
+	end_workers(workers);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("e2e_handover");
+	TCase *tc = tcase_create("handover");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, begin, support_end);
+	tcase_add_test(tc, keeper_killed_at_any_point_of_a_hand_over);
+	tcase_add_test(tc, broker_killed_at_any_point_of_a_hand_over);
+	suite_add_tcase(s, tc);
+	return support_run(s);
+}

@@ -1,0 +1,271 @@
+/*
+ * test_libcomlease_wait.c - the client library's wait: signals, deadlines, a broker that goes,
+ * comes back, or is not there.
+ */
+#include "libcomlease_fixture.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- signals and time ---- */
+
+static void
+ignore_signal(int number)
+{
+	(void)number;
+}
+
+static void
+alarm_in(int ms, int flags)
+{
+	struct sigaction action = { .sa_handler = ignore_signal, .sa_flags = flags };
+	struct itimerval timer = { .it_value = { .tv_usec = ms * 1000 } };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+START_TEST(a_signal_handler_ends_the_wait)
+{
+	fake.mode = FAKE_HOLD;
+	alarm_in(100, _i == 0 ? 0 : SA_RESTART);
+	assert_fails(comlease_acquire(c, &request, NULL), EINTR);
+	ck_assert(fake_await(&fake.hung_up, 1));
+}
+END_TEST
+
+START_TEST(a_signal_handler_ends_the_look_for_a_broker)
+{
+	fake_down(&fake, true);
+	alarm_in(100, SA_RESTART);
+	assert_fails(comlease_acquire(c, &request, NULL), EINTR);
+}
+END_TEST
+
+START_TEST(a_silent_broker_is_given_two_seconds_beyond_the_deadline)
+{
+	int64_t start_ms = library_now_ms();
+
+	fake.mode = FAKE_HOLD;
+	request.wait_ms = 100;
+	assert_fails(comlease_acquire(c, &request, NULL), ETIMEDOUT);
+	ck_assert_int_ge(library_now_ms() - start_ms, 2100);
+	ck_assert_int_le(library_now_ms() - start_ms, 3000);
+	ck_assert(fake_await(&fake.hung_up, 1));
+}
+END_TEST
+
+/* ---- no broker ---- */
+
+START_TEST(no_broker_is_told_at_once_where_nobody_waits)
+{
+	int64_t start_ms = library_now_ms();
+
+	fake_down(&fake, _i == 0);
+	request.wait_ms = 0;
+	assert_fails(comlease_acquire(c, &request, NULL), ECONNREFUSED);
+	request.wait_ms = COMLEASE_FOREVER;
+	request.reconnect_ms = 0;
+	assert_fails(comlease_acquire(c, &request, NULL), ECONNREFUSED);
+	assert_fails(comlease_list(c, &(struct comlease_port *){ 0 }, &(size_t){ 0 }),
+		     ECONNREFUSED);
+	ck_assert_int_le(library_now_ms() - start_ms, 100);
+	ck_assert_ptr_nonnull(strstr(comlease_error(c), "no broker"));
+}
+END_TEST
+
+/* What goes on in a busy folder above that of the socket. */
+static void *
+make_noise(void *stop)
+{
+	while (!*(atomic_bool *)stop) {
+		int fd = open("/tmp/comlease-noise", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+		close(fd);
+		unlink("/tmp/comlease-noise");
+		usleep(10000);
+	}
+	return NULL;
+}
+
+START_TEST(the_deadline_holds_while_looking_for_a_broker)
+{
+	struct rusage before, after;
+	atomic_bool stop = false;
+	int64_t start_ms;
+	pthread_t noise;
+
+	fake_down(&fake, true);
+	pthread_create(&noise, NULL, make_noise, &stop);
+	getrusage(RUSAGE_THREAD, &before);
+	if (_i == 0)
+		request.wait_ms = 1500;
+	else
+		request.reconnect_ms = 1500;
+	start_ms = library_now_ms();
+	assert_fails(comlease_acquire(c, &request, NULL), ECONNREFUSED);
+	getrusage(RUSAGE_THREAD, &after);
+	stop = true;
+	pthread_join(noise, NULL);
+	ck_assert_int_ge(library_now_ms() - start_ms, 1500);
+	ck_assert_int_le(library_now_ms() - start_ms, 2500);
+	ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 30); /* no polling */
+}
+END_TEST
+
+struct restart {
+	int after_ms;
+	int away_ms;
+	bool remove_socket, remove_folder;
+	int late_ms; /* after it is back: without inotify it would take longer */
+};
+
+static void *
+restart_broker(void *context)
+{
+	const struct restart *restart = context;
+
+	ck_assert(fake_await(&fake.acquires, 1));
+	usleep((useconds_t)restart->after_ms * 1000);
+	fake_down(&fake, restart->remove_socket || restart->remove_folder);
+	if (restart->remove_folder)
+		rmdir(fake.folder);
+	fake.mode = FAKE_GRANT;
+	usleep((useconds_t)restart->away_ms * 1000);
+	if (restart->remove_folder)
+		mkdir(fake.folder, 0700);
+	fake_up(&fake);
+	return NULL;
+}
+
+static const struct restart restarts[] = {
+	{ 300, 200, true, false, 1500 },
+	{ 300, 200, false, false, 1500 },
+	{ 300, 1850, true, false, 300 },
+	{ 300, 1850, true, true, 300 },
+};
+
+START_TEST(a_wait_survives_the_brokers_restart_with_its_original_waiting_time)
+{
+	struct restart restart = restarts[_i];
+	int gone_ms = restart.after_ms + restart.away_ms, fd;
+	pthread_t thread;
+
+	fake.mode = FAKE_HOLD;
+	request.wait_ms = 10000;
+	pthread_create(&thread, NULL, restart_broker, &restart);
+	fd = comlease_acquire(c, &request, NULL);
+	pthread_join(thread, NULL);
+	ck_assert_msg(fd >= 0, "%s", comlease_error(c));
+	close(fd);
+	ck_assert_int_eq(fake.acquires, 2);
+	ck_assert_int_ge(fake_last_number(&fake, "waited"), gone_ms);
+	ck_assert_int_le(fake_last_number(&fake, "waited"), gone_ms + restart.late_ms);
+	ck_assert_int_le(fake_last_number(&fake, "wait"), 10000 - gone_ms);
+	ck_assert_int_ge(fake_last_number(&fake, "wait"), 10000 - gone_ms - restart.late_ms);
+}
+END_TEST
+
+START_TEST(a_pollable_request_survives_the_brokers_restart)
+{
+	struct restart restart = restarts[0];
+	pthread_t thread;
+	int fd;
+
+	fake.mode = FAKE_HOLD;
+	pthread_create(&thread, NULL, restart_broker, &restart);
+	ck_assert_int_eq(comlease_request(c, &request), 0);
+	while ((fd = comlease_dispatch(c, NULL)) < 0 && errno == EAGAIN)
+		poll(&(struct pollfd){ comlease_fd(c), comlease_events(c), 0 }, 1,
+		     comlease_timeout_ms(c));
+	pthread_join(thread, NULL);
+	ck_assert_msg(fd >= 0, "%s", comlease_error(c));
+	close(fd);
+	ck_assert_int_ge(fake_last_number(&fake, "waited"), 500);
+}
+END_TEST
+
+START_TEST(a_broker_that_hangs_up_again_and_again_is_not_hammered)
+{
+	fake.mode = FAKE_CLOSE;
+	request.reconnect_ms = 1500;
+	assert_fails(comlease_acquire(c, &request, NULL), ECONNREFUSED);
+	ck_assert_int_ge(fake.acquires, 3);
+	ck_assert_int_le(fake.acquires, 12);
+}
+END_TEST
+
+START_TEST(no_permission_names_the_group_and_the_way_out)
+{
+	int status, pipe_fds[2];
+	char text[512] = "";
+
+	if (geteuid() != 0)
+		return; /* needs another user */
+	ck_assert_int_eq(chmod(fake.folder, 0755), 0);
+	ck_assert_int_eq(chown(fake.path, 0, 20), 0);
+	ck_assert_int_eq(chmod(fake.path, 0660), 0);
+	ck_assert_int_eq(pipe2(pipe_fds, O_CLOEXEC), 0);
+	if (fork() == 0) {
+		if (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(1);
+		if (comlease_acquire(c, &request, NULL) != -1 || errno != EACCES)
+			_exit(2);
+		if (write(pipe_fds[1], comlease_error(c), strlen(comlease_error(c))) < 0)
+			_exit(3);
+		_exit(0);
+	}
+	ck_assert_int_gt(wait(&status), 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_gt(read(pipe_fds[0], text, sizeof(text) - 1), 0);
+	ck_assert_ptr_nonnull(strstr(
+	    text,
+	    "/s: no permission: it belongs to group dialout and you are not in it; \"sudo adduser "
+	    "nobody dialout\", then log in again"));
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+END_TEST
+
+static void
+add_time(TCase *tcase)
+{
+	tcase_add_loop_test(tcase, a_signal_handler_ends_the_wait, 0, 2);
+	tcase_add_test(tcase, a_signal_handler_ends_the_look_for_a_broker);
+	tcase_add_test(tcase, a_silent_broker_is_given_two_seconds_beyond_the_deadline);
+	tcase_add_loop_test(tcase, no_broker_is_told_at_once_where_nobody_waits, 0, 2);
+	tcase_add_loop_test(tcase, the_deadline_holds_while_looking_for_a_broker, 0, 2);
+	tcase_add_loop_test(tcase,
+			    a_wait_survives_the_brokers_restart_with_its_original_waiting_time, 0,
+			    sizeof(restarts) / sizeof(restarts[0]));
+	tcase_add_test(tcase, a_pollable_request_survives_the_brokers_restart);
+	tcase_add_test(tcase, a_broker_that_hangs_up_again_and_again_is_not_hammered);
+	tcase_add_test(tcase, no_permission_names_the_group_and_the_way_out);
+}
+
+int
+main(void)
+{
+	Suite *suite = suite_create("libcomlease_wait");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	add_time(library_case(suite, "time"));
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_SILENT);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
