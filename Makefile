@@ -220,4 +220,4 @@ dist:				## build/comlease-VERSION.tar.gz of what is committed
 clean:				## remove everything that was built
 	rm -rf build
 
--include $(shell find build/$(FLAVOUR) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

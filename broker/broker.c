@@ -71,6 +71,8 @@ carry_out(const struct lease_step *step)
 	struct port *port = (struct port *)step->port;
 	struct request *r = (struct request *)step->request;
 
+	if (r != NULL)
+		request_dequeued(r);
 	switch (step->type) {
 	case LEASE_STEP_GRANT:
 		port_open(port, r);
@@ -94,19 +96,11 @@ carry_out(const struct lease_step *step)
 }
 
 static void
-set_timer(struct broker *b)
+set_alarm(struct broker *b)
 {
-	uint64_t at = lease_deadline(&b->host), now = broker_now_ms(), in;
-	struct timeval tv;
-
-	if (at == LEASE_NEVER) {
-		event_del(&b->timer);
-		return;
-	}
-	in = at > now ? at - now : 0;
-	tv.tv_sec = (time_t)(in / 1000);
-	tv.tv_usec = (suseconds_t)(in % 1000 * 1000);
-	event_add(&b->timer, &tv);
+	broker_alarm(b, lease_deadline(&b->host));
+	broker_alarm(b, b->publish_ms);
+	broker_alarm(b, b->notes_ms);
 }
 
 void
@@ -120,15 +114,7 @@ broker_settle(struct broker *b)
 	while (lease_next(&b->host, broker_now_ms(), &step))
 		carry_out(&step);
 	b->settling = false;
-	set_timer(b);
-}
-
-static void
-on_timer(evutil_socket_t socket, short what, void *arg)
-{
-	(void)socket;
-	(void)what;
-	broker_settle(arg);
+	set_alarm(b);
 }
 
 /* ---- clients ---- */
@@ -250,14 +236,14 @@ refuse_connection(int fd)
 }
 
 /* The last descriptors are not for connections but for what the connected ones are granted: four a
- * port at the most (channel, descriptor, two of the holder), and those of leases just ended. */
+ * port at the most (channel, descriptor, two of the holder), and a few. */
 static bool
 is_reserved(const struct broker *b, int fd)
 {
 	struct rlimit limit;
 
 	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    (rlim_t)fd + 4 * b->config.port_count + BROKER_NOTES_MAX >= limit.rlim_cur;
+	    (rlim_t)fd + 4 * b->config.port_count + 8 >= limit.rlim_cur;
 }
 
 /* No descriptor is left: with the spare one the next client is told, and listening pauses, or the
@@ -497,10 +483,8 @@ clear(struct broker *b)
 	while (!TAILQ_EMPTY(&b->ports))
 		port_free(TAILQ_FIRST(&b->ports));
 	on_reap(-1, 0, b);
-	event_del(&b->timer);
 	publish_notes(b);
-	event_del(&b->publisher);
-	event_del(&b->noter);
+	broker_alarm_free(b);
 	event_del(&b->reaper);
 	event_del(&b->accept_again);
 	event_del(&b->supervisor);
@@ -527,7 +511,6 @@ broker_main(void)
 	TAILQ_INIT(&b.ports);
 	TAILQ_INIT(&b.peers);
 	TAILQ_INIT(&b.dead);
-	TAILQ_INIT(&b.over);
 	TAILQ_INIT(&b.subscribers);
 	TAILQ_INIT(&b.accounts);
 	lease_host_init(&b.host, 1, BROKER_TAKE_MS, 0);
@@ -536,10 +519,13 @@ broker_main(void)
 		log_line("start error=no event loop");
 		return EX_OSERR;
 	}
-	evtimer_assign(&b.timer, b.base, on_timer, &b);
 	evtimer_assign(&b.reaper, b.base, on_reap, &b);
 	evtimer_assign(&b.accept_again, b.base, on_accept_again, &b);
 	publish_init(&b);
+	if (broker_alarm_init(&b) < 0) {
+		log_line("start error=no timer");
+		return EX_OSERR;
+	}
 	event_assign(&b.supervisor, b.base, IPC_SUPERVISOR_FD, EV_READ | EV_PERSIST, on_supervisor, &b);
 	event_add(&b.supervisor, NULL);
 	event_base_dispatch(b.base);

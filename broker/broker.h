@@ -2,6 +2,7 @@
  * broker.h - what the files of the broker process share: its ports, requests and subscriptions.
  *
  *	broker.c	the loop, the supervisor's messages, the core's steps carried out
+ *	broker_alarm.c	its one timer
  *	broker_port.c	the keepers' messages
  *	broker_request.c a request from Acquire to its outcome
  *	service.c	Varlink methods: decode, call the above, encode
@@ -16,6 +17,7 @@
 #include "lease.h"
 #include "peer.h"
 
+#define BROKER_KIN_BUCKETS	64   /* of a port: its waiters by process */
 #define BROKER_COMMAND_MAX	64   /* a command's name, escaped */
 #define BROKER_KEY_LENGTH	32   /* hexadecimal digits */
 #define BROKER_NOTES_MAX	64   /* events on their way to the log */
@@ -39,6 +41,7 @@ enum request_stage {
 /* A client's wish, and, once granted, what is known of the holder. */
 struct request {
 	struct lease_request core;
+	TAILQ_ENTRY(request) kin; /* in a bucket of port->kin while WAITING */
 	TAILQ_ENTRY(request) entry; /* in port->asking or port->joining */
 	struct port *port;
 	struct peer *peer; /* NULL: gone, or served */
@@ -73,9 +76,11 @@ struct port {
 	bool reported; /* the keeper has spoken */
 	bool late;     /* and then it did not */
 	uint64_t turnaround_id, rdev;
+	uint64_t cleaned; /* the token after which the keeper has cleaned it unasked; 0 */
 	struct request *holder;
 	struct requests asking;	 /* the supervisor is asked for one at a time */
 	struct requests joining;
+	struct requests kin[BROKER_KIN_BUCKETS]; /* who waits, by process: see join_kin() */
 	struct peer *revoker; /* waits for the end of the turnaround */
 	uint64_t revoked;     /* the token that it took; 0: it released its own */
 	struct request *ended; /* the last holder, until the turnaround is done: see port_end() */
@@ -120,7 +125,9 @@ struct broker {
 	struct peers peers, dead, subscribers;
 	struct accounts accounts;
 	unsigned connections;
-	struct event supervisor, accept, accept_again, timer, reaper, publisher, noter;
+	struct event supervisor, accept, accept_again, reaper, alarm;
+	uint64_t alarm_ms; /* when it rings; LEASE_NEVER */
+	uint64_t publish_ms, notes_ms; /* when these are due; LEASE_NEVER */
 	int listening, spare; /* spare: a descriptor in reserve, to tell a client that there are none */
 	uint64_t ids;
 	uint64_t hold_until_ms;	   /* no grants before */
@@ -142,6 +149,11 @@ void broker_settle(struct broker *);
 
 /* The handler's: everything that the client had or waited for goes. */
 void broker_peer_gone(struct broker *, struct peer *);
+
+/* Wakes the broker up at that time at the latest, to settle and to publish. */
+int broker_alarm_init(struct broker *);
+void broker_alarm(struct broker *, uint64_t at_ms);
+void broker_alarm_free(struct broker *);
 
 struct port *broker_find_port(struct broker *, const char *name);
 
@@ -184,6 +196,9 @@ struct request_wish {
 };
 
 void request_new(struct port *, struct peer *, const struct request_wish *);
+
+/* It has left the core's queue. */
+void request_dequeued(struct request *);
 
 /* The supervisor's answer. */
 void request_answered(struct port *, uint64_t id, bool belongs);
@@ -261,6 +276,9 @@ void publish_event(struct broker *, const struct publish_event *);
  * request that may stand in a note changes for the log or is freed: publish_notes(). */
 void publish_note(struct broker *, const struct publish_event *);
 void publish_notes(struct broker *);
+
+/* What is due by then. */
+void publish_due(struct broker *, uint64_t now_ms);
 
 enum subscription_kind { SUBSCRIBE_LIST, SUBSCRIBE_MONITOR };
 

@@ -23,6 +23,7 @@ int
 port_new(struct broker *b, const struct config_port *config)
 {
 	struct port *port = calloc(1, sizeof(*port));
+	size_t i;
 
 	if (port == NULL)
 		return -ENOMEM;
@@ -31,6 +32,8 @@ port_new(struct broker *b, const struct config_port *config)
 	port->channel = -1;
 	TAILQ_INIT(&port->asking);
 	TAILQ_INIT(&port->joining);
+	for (i = 0; i < BROKER_KIN_BUCKETS; i++)
+		TAILQ_INIT(&port->kin[i]);
 	snprintf(port->reason, sizeof(port->reason), "its keeper has not reported yet");
 	lease_port_init(&b->host, &port->lease, broker_now_ms());
 	lease_expect(&b->host, &port->lease, broker_now_ms() + BROKER_KEEPER_MS);
@@ -67,11 +70,26 @@ expect(struct port *port, uint64_t in_ms)
 	lease_expect(&port->broker->host, &port->lease, broker_now_ms() + in_ms);
 }
 
+static void
+port_clean(struct port *port)
+{
+	port->reason[0] = '\0';
+	lease_expect(&port->broker->host, &port->lease, LEASE_NEVER);
+	lease_ready(&port->broker->host, &port->lease, broker_now_ms());
+	port_settled(port);
+}
+
 void
 port_turnaround(struct port *port, uint64_t token, enum lease_reason reason)
 {
 	struct ipc_message m = { .type = IPC_TURNAROUND, .token = token, .number = reason };
+	bool is_clean = token != 0 && token == port->cleaned;
 
+	port->cleaned = 0;
+	if (is_clean) { /* the keeper has said so together with the end */
+		port_clean(port);
+		return;
+	}
 	m.id = port->turnaround_id = ++port->broker->ids;
 	m.flag = reason == LEASE_REVOKED || reason == LEASE_EXPIRED;
 	expect(port, BROKER_KEEPER_MS);
@@ -261,24 +279,20 @@ set_fault(struct port *port, const char *why)
 static void
 set_ready(struct port *port, const struct ipc_message *m)
 {
-	struct broker *b = port->broker;
-
-	port->reason[0] = '\0';
 	port->rdev = m->number;
-	lease_expect(&b->host, &port->lease, LEASE_NEVER);
-	lease_ready(&b->host, &port->lease, broker_now_ms());
-	port_settled(port);
+	port_clean(port);
 }
 
 /* The roster lists nothing of the live lease any more. */
 static void
-set_gone(struct port *port)
+set_gone(struct port *port, bool is_clean)
 {
 	struct request *r = port->holder;
 
 	if (!r->delivered)
 		return; /* it is still to be opened */
 	request_look(r);
+	port->cleaned = is_clean ? port->lease.token : 0;
 	port_end(port, kin_was_killed(r->stat, r->pidfd) ? LEASE_DIED : LEASE_RELEASED, NULL);
 }
 
@@ -295,7 +309,7 @@ report_held(struct port *port, const struct ipc_message *m)
 		request_save(port->holder, holder.text);
 		port_tell(port, &holder);
 	} else {
-		set_gone(port);
+		set_gone(port, false);
 	}
 }
 
@@ -365,7 +379,7 @@ handle_lease(struct port *port, const struct ipc_message *m)
 	if (port->lease.state != LEASE_HELD || m->token != port->lease.token)
 		return;
 	if (m->type == IPC_GONE) {
-		set_gone(port);
+		set_gone(port, m->flag != 0);
 	} else if (m->type == IPC_HUNGUP) {
 		port_end(port, LEASE_HUNGUP, NULL);
 	} else {
@@ -486,6 +500,7 @@ drop_requests(struct port *port)
 	}
 	while ((waiting = lease_first(&port->lease)) != NULL) {
 		lease_cancel(&port->broker->host, waiting);
+		request_dequeued((struct request *)waiting);
 		request_failed((struct request *)waiting, why);
 	}
 }

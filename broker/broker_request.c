@@ -33,23 +33,31 @@ detach(struct request *r)
 		p->request = NULL;
 }
 
-void
-request_free(struct request *r)
+static void
+close_all(struct request *r)
 {
-	publish_notes(r->port->broker); /* it may stand there */
-	detach(r);
 	if (r->fd >= 0)
 		close(r->fd);
 	if (r->pidfd >= 0)
 		close(r->pidfd);
 	if (r->stat >= 0)
 		close(r->stat);
+	r->fd = r->pidfd = r->stat = -1;
+}
+
+void
+request_free(struct request *r)
+{
+	publish_notes(r->port->broker); /* it may stand there */
+	detach(r);
+	close_all(r);
 	free(r);
 }
 
 void
 request_free_later(struct request *r)
 {
+	close_all(r);
 	TAILQ_INSERT_TAIL(&r->port->broker->over, r, entry);
 }
 
@@ -152,7 +160,20 @@ deadline(const struct request *r, uint64_t now)
 	    BROKER_HOLD_MS + BROKER_KEEPER_MS;
 }
 
-static void
+static struct requests *
+kin_of(const struct request *r)
+{
+	return &r->port->kin[(unsigned)r->pid % BROKER_KIN_BUCKETS];
+}
+
+void
+request_dequeued(struct request *r)
+{
+	TAILQ_REMOVE(kin_of(r), r, kin);
+}
+
+/* False: the queue is full, and the request is no more. */
+static bool
 queue(struct request *r)
 {
 	struct port *port = r->port;
@@ -165,25 +186,24 @@ queue(struct request *r)
 		    port->config.name, port->lease.waiting);
 		refuse(r, "io.comlease.QueueFull", text, false);
 		request_free(r);
-		return;
+		return false;
 	}
 	r->core.deadline_ms = deadline(r, now);
 	r->stage = REQUEST_WAITING;
+	TAILQ_INSERT_TAIL(kin_of(r), r, kin);
 	lease_request(&b->host, &port->lease, &r->core, now);
 	publish_note(b,
 	    &(struct publish_event){
 		.event = "request", .port = port, .request = r, .waited_ms = -1, .held_ms = -1 });
 	publish_port(port);
+	return true;
 }
 
 /* Behind a lease: it has to wait, and is told so at once. */
 static void
 queue_behind(struct request *r)
 {
-	struct peer *p = r->peer;
-
-	queue(r);
-	if (p != NULL && p->request == r && r->more && r->wait_ms != 0)
+	if (queue(r) && r->peer != NULL && r->more && r->wait_ms != 0)
 		publish_waiting(r);
 }
 
@@ -382,6 +402,26 @@ deliver(struct request *r, const struct request *holder, int fd)
 	}
 }
 
+/* Of several requests of one process the first is granted; the others would wait for it. */
+static void
+join_kin(const struct request *holder)
+{
+	struct port *port = holder->port;
+	struct requests *kin = kin_of(holder);
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(kin); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, kin);
+		if (r->pid != holder->pid || r->uid != holder->uid)
+			continue;
+		lease_cancel(&port->broker->host, &r->core);
+		request_dequeued(r);
+		join_or_refuse(r);
+		if (port->holder != holder)
+			break;
+	}
+}
+
 static void
 holder_opened(struct port *port, const struct ipc_message *m, int fd)
 {
@@ -404,6 +444,7 @@ holder_opened(struct port *port, const struct ipc_message *m, int fd)
 		.token = m->token,
 		.waited_ms = (int64_t)r->waited_ms,
 		.held_ms = -1 });
+	join_kin(r);
 }
 
 static void
@@ -492,6 +533,7 @@ request_gone(struct request *r)
 		break;
 	case REQUEST_WAITING:
 		lease_cancel(&port->broker->host, &r->core);
+		request_dequeued(r);
 		note_leave(r, "gone");
 		publish_port(port);
 		request_free(r);

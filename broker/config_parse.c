@@ -82,7 +82,7 @@ config_strip(char *text)
 {
 	size_t length;
 
-	while (isspace((unsigned char)*text))
+	while (isspace((unsigned char)*text)) /* NOLINT(clang-analyzer-core*): inih's, terminated */
 		text++;
 	for (length = strlen(text); length > 0 && isspace((unsigned char)text[length - 1]);)
 		text[--length] = '\0';

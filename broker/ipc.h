@@ -61,7 +61,9 @@ enum ipc_type {
 		      * that has not been hung up. A FAULT follows if the device is there and
 		      * can't be used. */
 	IPC_PRESENT, /* the device appeared. Asks for a TURNAROUND. number: rdev */
-	IPC_GONE,    /* token: the roster lists no description of it any more */
+	IPC_GONE,    /* token: the roster lists no description of it any more. flag: and the port is
+		      * clean, as after a TURNAROUND because of an honest release: done already, as
+		      * none of its steps had to wait or could hang */
 	IPC_COUNT,   /* token, number: how many descriptions of it are listed now (>= 1): after one
 		      * has gone or joined, and after a REPORT if it is not 1 */
 	IPC_HUNGUP,  /* token: every description of it was hung up by somebody else, and the holder did

@@ -337,10 +337,10 @@ start(struct keeper *k)
 	if (k->epoll < 0)
 		return -errno;
 	error = watch_init(&k->watch);
+	if (error == 0)
+		error = keeper_listen(k, k->watch.fd, EPOLLIN);
 	if (error < 0) /* then by time: retry_ms */
 		log_line("inotify error=%s", strerror(-error));
-	else
-		error = keeper_listen(k, k->watch.fd, EPOLLIN);
 	return keeper_listen(k, k->supervisor, EPOLLIN);
 }
 

@@ -146,6 +146,10 @@ void keeper_hangup_over(struct keeper *);
 
 void turnaround_start(struct keeper *, const struct ipc_message *);
 
+/* The live lease has gone by itself: does all of its turnaround where nothing in it can take time.
+ * False: that is to be asked for. */
+bool turnaround_at_once(struct keeper *);
+
 /* Its time has come. */
 void turnaround_go_on(struct keeper *);
 

@@ -67,6 +67,7 @@ keeper_set_count(struct keeper *k, uint64_t count)
 				 .number = count };
 
 	k->count = count;
+	m.flag = k->is_reported && count == 0 && turnaround_at_once(k);
 	if (k->is_reported) /* else the report will say it */
 		keeper_send(k, &m);
 	if (count == 0)

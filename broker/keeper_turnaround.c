@@ -293,6 +293,20 @@ find_device(struct keeper *k)
 	return k->presence == KEEPER_PRESENT;
 }
 
+/* Nothing is listed, so nothing is to be revoked; a pty has nothing to drain and no call that waits,
+ * and there is no line to hang up. */
+bool
+turnaround_at_once(struct keeper *k)
+{
+	char text[DEVICE_TEXT_MAX];
+
+	return k->presence == KEEPER_PRESENT && k->device.is_pty && k->listed == 0 &&
+	       k->turnaround.phase == KEEPER_AT_REST && k->hungup_ms == KEEPER_NEVER &&
+	       k->port->hangup_ms == 0 && k->port->settle_ms == 0 &&
+	       device_is_at(&k->device, k->port->device) &&
+	       device_restore(&k->device, k->port, false, text) == 0;
+}
+
 void
 turnaround_start(struct keeper *k, const struct ipc_message *request)
 {

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define PUBLISH_MS 50
-#define NOTES_MS   20 /* later than the next tick: arming an earlier timer is dear, in a virtual machine most */
+#define NOTES_MS   20
 
 struct subscription {
 	enum subscription_kind kind;
@@ -71,10 +71,10 @@ publish_unsubscribe(struct broker *b, struct peer *p)
 static void
 arm(struct broker *b)
 {
-	const struct timeval soon = { .tv_usec = PUBLISH_MS * 1000 };
-
-	if (!event_pending(&b->publisher, EV_TIMEOUT, NULL))
-		event_add(&b->publisher, &soon);
+	if (b->publish_ms != LEASE_NEVER)
+		return;
+	b->publish_ms = broker_now_ms() + PUBLISH_MS;
+	broker_alarm(b, b->publish_ms);
 }
 
 void
@@ -160,22 +160,12 @@ tell_subscriber(struct broker *b, struct peer *p)
 }
 
 static void
-on_notes(evutil_socket_t socket, short what, void *arg)
+publish_changes(struct broker *b)
 {
-	(void)socket;
-	(void)what;
-	publish_notes(arg);
-}
-
-static void
-on_publish(evutil_socket_t socket, short what, void *arg)
-{
-	struct broker *b = arg;
 	struct peer *p, *next;
 	struct port *port;
 
-	(void)socket;
-	(void)what;
+	b->publish_ms = LEASE_NEVER;
 	for (p = TAILQ_FIRST(&b->subscribers); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, entry);
 		if (p->subscription->kind == SUBSCRIBE_LIST)
@@ -186,14 +176,22 @@ on_publish(evutil_socket_t socket, short what, void *arg)
 			tell_waiters(port);
 		port->changed = false;
 	}
-	broker_settle(b);
+}
+
+void
+publish_due(struct broker *b, uint64_t now_ms)
+{
+	if (b->notes_ms <= now_ms)
+		publish_notes(b);
+	if (b->publish_ms <= now_ms)
+		publish_changes(b);
 }
 
 void
 publish_init(struct broker *b)
 {
-	event_assign(&b->publisher, b->base, -1, 0, on_publish, b);
-	event_assign(&b->noter, b->base, -1, 0, on_notes, b);
+	b->publish_ms = b->notes_ms = LEASE_NEVER;
+	TAILQ_INIT(&b->over);
 }
 
 /* ---- events ---- */
@@ -292,14 +290,14 @@ publish_event(struct broker *b, const struct publish_event *e)
 void
 publish_note(struct broker *b, const struct publish_event *e)
 {
-	const struct timeval soon = { .tv_usec = NOTES_MS * 1000 };
-
 	if (b->note_count == BROKER_NOTES_MAX)
 		publish_notes(b);
 	b->notes[b->note_count] = *e;
 	b->notes[b->note_count].time_ms = broker_real_ms();
-	if (b->note_count++ == 0)
-		event_add(&b->noter, &soon);
+	if (b->note_count++ > 0)
+		return;
+	b->notes_ms = broker_now_ms() + NOTES_MS;
+	broker_alarm(b, b->notes_ms);
 }
 
 void
@@ -311,10 +309,10 @@ publish_notes(struct broker *b)
 	if (n == 0)
 		return;
 	b->note_count = 0;
-	event_del(&b->noter);
+	b->notes_ms = LEASE_NEVER;
 	for (i = 0; i < n; i++) {
 		emit(b, &b->notes[i]);
-		if (b->notes[i].granted != NULL)
+		if (b->notes[i].granted != NULL && b->notes[i].granted == b->notes[i].port->holder)
 			request_look(b->notes[i].granted);
 	}
 	while ((over = TAILQ_FIRST(&b->over)) != NULL) {

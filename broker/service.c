@@ -371,6 +371,15 @@ method_release(struct broker *b, struct peer *p, const struct varlink_call *call
 }
 
 static void
+nobody_holds(struct peer *p, const struct port *port)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s: nobody holds it", port->config.name);
+	not_holder(p, text);
+}
+
+static void
 method_revoke(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
 	const char *name = NULL, *reason = NULL, *wrong;
@@ -387,7 +396,7 @@ method_revoke(struct broker *b, struct peer *p, const struct varlink_call *call)
 	} else if (port == NULL) {
 		no_such_port(b, p, name);
 	} else if (port->lease.state != LEASE_HELD) {
-		not_holder(p, "nobody holds that port");
+		nobody_holds(p, port);
 	} else if (token != 0 && (uint64_t)token != port->lease.token) {
 		service_error_port(p, INTERFACE "Revoked", port,
 		    "that lease has ended; another one holds the port");
@@ -420,7 +429,7 @@ static const struct varlink_service service = {
 	.vendor = "comlease",
 	.product = "comleased",
 	.version = COMLEASE_VERSION,
-	.url = "https://comlease.example.org/",
+	.url = "https://example.org/comlease",
 	.interfaces = interfaces,
 };
 
@@ -464,6 +473,8 @@ on_call(struct peer *p, const struct varlink_call *call)
 		invalid(p, "upgrade");
 		return;
 	}
+	if (strcmp(name, INTERFACE "Acquire") != 0)
+		publish_notes(b); /* who looks or ends finds in the log what led here */
 	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strncmp(name, INTERFACE, strlen(INTERFACE)) == 0 &&
 		    strcmp(name + strlen(INTERFACE), methods[i].name) == 0) {

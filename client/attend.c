@@ -66,6 +66,8 @@ become_command(const struct watcher *w, const struct sigaction *old_chld)
 {
 	int fd = w->attend->fd;
 
+	/* A shell can't clear O_NONBLOCK, and `cat <&3` would not wait for a byte. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	if (fd == 3 ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, 3) < 0)
 		return cli_fail(CLI_SYSTEM, "descriptor 3: %s", strerror(errno));
 	sigaction(SIGCHLD, old_chld, NULL);

@@ -38,7 +38,7 @@ const char run_help[] =
     "\n"
     "With PORT: waits for PORT first and has it until COMMAND ends. COMMAND may open\n"
     "the device itself ({} in its words is replaced by the device's path), and it has\n"
-    "the open device as descriptor 3 (COMLEASE_FD=3, with O_NONBLOCK set).\n"
+    "the open device as descriptor 3 (COMLEASE_FD=3).\n"
     "COMLEASE_PORT, COMLEASE_DEVICE and COMLEASE_TOKEN tell which lease it is.\n"
     "\n"
     "  -n, --nonblock        don't wait: fail if the port is not free\n"

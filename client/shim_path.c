@@ -128,7 +128,7 @@ append_path(char *absolute, size_t size, size_t *length, const char *path)
 		if (!append_part(absolute, size, length, path, part_length))
 			return false;
 		path += part_length;
-		path += *path == '/';
+		path += *path == '/'; /* NOLINT(clang-analyzer-core*): it is terminated */
 	}
 	return true;
 }
@@ -154,6 +154,23 @@ shim_absolute(int dirfd, const char *path, char *absolute, size_t size)
 
 /* ---- COMLEASE_DEVICES ---- */
 
+/* The next path of the list, in which a colon is written "\:" and a backslash "\\". What is too long
+ * for `path` is cut: no device has such a path. Returns the rest of the list. */
+static const char *
+next_listed(const char *list, char *path, size_t size)
+{
+	size_t n = 0;
+
+	for (; *list != '\0' && *list != ':'; list++) {
+		if (*list == '\\' && list[1] != '\0')
+			list++;
+		if (n + 1 < size)
+			path[n++] = *list;
+	}
+	path[n] = '\0';
+	return *list == ':' ? list + 1 : list;
+}
+
 bool
 shim_any_listed(bool (*matches)(const char *device, void *context), void *context)
 {
@@ -161,16 +178,9 @@ shim_any_listed(bool (*matches)(const char *device, void *context), void *contex
 	char device[PATH_MAX];
 
 	while (list && *list) {
-		size_t length = strcspn(list, ":");
-
-		if (length > 0 && length < sizeof(device)) {
-			memcpy(device, list, length);
-			device[length] = '\0';
-			if (matches(device, context))
-				return true;
-		}
-		list += length;
-		list += *list == ':';
+		list = next_listed(list, device, sizeof(device));
+		if (*device != '\0' && matches(device, context))
+			return true;
 	}
 	return false;
 }

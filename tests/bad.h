@@ -27,8 +27,10 @@ const char *bad_hear(int socket);
 /* The broker closes the connection before that time, without a message; closes the socket. */
 void bad_expect_cut(int socket, int within_ms);
 
-/* For support_fork(): holds that port (const char *), says so, and lets go when its pipe ends. */
+/* For support_fork(): waits for that port (const char *), says that it has it, and lets go when its
+ * pipe ends. The other one writes "!" to it first. */
 void bad_hold(struct support_child *, void *port);
+void bad_hold_and_write(struct support_child *, void *port);
 
 /* How many bytes wait in a pipe. */
 int bad_pipe_bytes(int pipe);

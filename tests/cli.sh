@@ -227,6 +227,8 @@ run0()
 	cli run -w 20 modem0 -- "$@"
 	rc "$status" && out "$pattern"
 }
+check "run PORT: descriptor 3 waits for a byte (no O_NONBLOCK)" run0 0 "^flags:.*[0-3]...$" \
+	sh -c 'grep ^flags: /proc/self/fdinfo/3 | grep -v "[4-7]...\$"'
 check "run PORT: descriptor 3 is the device" run0 0 "^$(readlink -f modem0)$" readlink /proc/self/fd/3
 check "... COMLEASE_FD, PORT, DEVICE, TOKEN, KEY say which" run0 0 "^3 modem0 $PWD/modem0 [0-9]+ [0-9a-f]{32}$" \
 	sh -c 'echo $COMLEASE_FD $COMLEASE_PORT $COMLEASE_DEVICE $COMLEASE_TOKEN $COMLEASE_KEY'

@@ -107,7 +107,7 @@ acquire(struct fake_broker *broker, struct peer *peer, const struct varlink_call
 	}
 	if (call->more && broker->mode != FAKE_ERROR)
 		say(peer, varlink_reply_new(waiting(broker), true), -1);
-	switch (broker->mode) {
+	switch ((int)broker->mode) {
 	case FAKE_GRANT:
 		if (call->more)
 			say(peer,

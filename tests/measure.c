@@ -4,6 +4,7 @@
 #include "measure.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -54,8 +55,7 @@ measure_median(double *values, size_t count)
 	if (count == 0)
 		measure_fail("no samples");
 	qsort(values, count, sizeof(*values), compare);
-	return count % 2 == 1 ? values[count / 2]
-			      : (values[count / 2 - 1] + values[count / 2]) / 2;
+	return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 void
@@ -74,7 +74,8 @@ combine(const struct series *s, const struct series *base, bool divide)
 	for (i = 0; i < count; i++) {
 		values[i] = s->round[i];
 		if (base != NULL)
-			values[i] = divide ? values[i] / base->round[i] : values[i] - base->round[i];
+			values[i] =
+			    divide ? values[i] / base->round[i] : values[i] - base->round[i];
 	}
 	return measure_median(values, count);
 }
@@ -98,6 +99,19 @@ series_difference(const struct series *s, const struct series *base)
 }
 
 /* ---- processes ---- */
+
+void
+measure_beside(const char *name, char *path, size_t size)
+{
+	char self[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash == NULL ||
+	    snprintf(path, size, "%.*s/../%s", (int)(slash - self), self, name) >= (int)size)
+		measure_fail("the path of %s", name);
+}
 
 int
 measure_pin(void)

@@ -22,6 +22,7 @@
 
 #define MEASURE_ROUNDS_MAX 64
 #define MEASURE_PORTS_MAX  20
+#define CROWD_HELPERS_MAX  200
 
 /* One figure a round. */
 struct series {
@@ -47,6 +48,9 @@ double series_difference(const struct series *, const struct series *base);
 
 /* All on one core from here; returns its number. */
 int measure_pin(void);
+
+/* The path of what was built beside the folder of the tests. */
+void measure_beside(const char *name, char *path, size_t size);
 
 /* A child that ends with its parent; 0 in the child. */
 pid_t measure_fork(void);
@@ -76,6 +80,9 @@ unsigned long world_context_switches(const struct world *);
 /* Waits until p0 has that many waiters and is in that state. */
 void world_await(struct comlease *, const char *state, size_t waiting);
 
+/* The same for "held", with a connection of its own. */
+void world_await_held(const struct world *, size_t waiting);
+
 /* A connection object for that world. */
 struct comlease *world_connect(const struct world *);
 
@@ -88,10 +95,10 @@ struct lease_bench; /* processes and connections that live through all rounds */
 
 struct lease_series {
 	struct series round_trip;    /* F */
-	struct series direct;	     /* flock, open, tcsetattr, close */
-	struct series acquire;	     /* idle port, open connection */
+	struct series direct;        /* flock, open, tcsetattr, close */
+	struct series acquire;       /* idle port, open connection */
 	struct series acquire_fresh; /* connect, acquire, disconnect */
-	struct series cycle;	     /* acquire, close, and again */
+	struct series cycle;         /* acquire, close, and again */
 };
 
 struct lease_bench *lease_bench_start(const struct world *);
@@ -103,17 +110,19 @@ int measure_acquire(struct comlease *, int priority);
 
 /* ---- measure_hand_over.c ---- */
 
-/* Two who take p0 in turns, before all others (priority 100); one of them has it when this returns. */
+/* Two who take p0 in turns, before all others (priority 100); one of them has it when this returns.
+ */
 struct pair *pair_start(const struct world *);
 
-/* From one holder's close() to the descriptor in the next one's hand, while `behind` others wait. */
+/* From one holder's close() to the descriptor in the next one's hand, while `behind` others wait.
+ */
 void pair_round(struct pair *, size_t behind, size_t times, struct series *);
 void pair_stop(struct pair *);
 
 /* ---- measure_crowd.c ---- */
 
 struct crowd {
-	pid_t helpers[64];
+	pid_t helpers[CROWD_HELPERS_MAX];
 	size_t helper_count, waiters;
 	int end; /* closed: they go */
 };
@@ -129,7 +138,7 @@ double measure_memory(pid_t);
 /* ---- measure_data.c ---- */
 
 struct data_series {
-	struct series rate_leased, rate_direct;	      /* MB/s */
+	struct series rate_leased, rate_direct;       /* MB/s */
 	struct series latency_leased, latency_direct; /* us, there and back */
 };
 
@@ -139,13 +148,12 @@ void measure_data(const struct world *, size_t rounds, struct data_series *);
 
 /* The bench calls itself with these arguments; never returns then. */
 void measure_open_child(int argc, char **argv);
-void measure_open(const char *program, const char *file, size_t rounds, struct series *plain,
-    struct series *shimmed);
+void measure_open(const char *file, size_t rounds, struct series *plain, struct series *shimmed);
 
 /* ---- measure_core.c ---- */
 
 /* ns for request, grant, end and turnaround, with that many others in the queue. */
 void measure_core(size_t few, size_t many, size_t rounds, struct series *with_few,
-    struct series *with_many);
+		  struct series *with_many);
 
 #endif

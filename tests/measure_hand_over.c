@@ -2,9 +2,9 @@
  * measure_hand_over.c - from one holder's close() to the descriptor in the next one's hand.
  *
  * Two processes alternate. Neither may be the other's ancestor, or he would join his lease. The
- * holder closes when the other one waits, then sleeps until that one has the descriptor: so the core
- * is there for the hand-over alone. Between rounds one of them holds, so that a crowd behind them
- * stays where it is.
+ * holder closes when the other one waits, then sleeps until that one has the descriptor: so the
+ * core is there for the hand-over alone. Between rounds one of them holds, so that a crowd behind
+ * them stays where it is.
  */
 #include "measure.h"
 
@@ -15,12 +15,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define TIMES	128  /* hand-overs of a round, at most */
-#define HOLD_US 25000 /* nobody takes a port for less */
+#define TIMES 128 /* hand-overs of a round, at most */
 
 struct shared {
 	double closed_at; /* 0: nobody yet */
-	size_t behind;	  /* how many wait behind the two */
+	size_t behind;    /* how many wait behind the two */
 	size_t count, goal;
 	double values[TIMES + 1]; /* one more as the pair ends */
 };
@@ -29,7 +28,7 @@ struct pair {
 	const struct world *world;
 	struct shared *shared;
 	pid_t processes[2];
-	int wake[2][2];	      /* pipes: to each of them */
+	int wake[2][2]; /* pipes: to each of them */
 	int go[2], done[2];
 };
 
@@ -40,17 +39,6 @@ rest(const struct pair *p)
 	char byte = 1;
 
 	return write(p->done[1], &byte, 1) == 1 && read(p->go[0], &byte, 1) == 1;
-}
-
-/* Asks all the time, so that everything is as warm as in the loop for F. */
-static void
-hold(struct comlease *looker, size_t waiting)
-{
-	double end = measure_now_us() + HOLD_US;
-
-	do
-		world_await(looker, "held", waiting);
-	while (measure_now_us() < end);
 }
 
 static void
@@ -70,7 +58,7 @@ alternate(const struct pair *p, int self)
 		}
 		if (s->count >= s->goal && !rest(p))
 			return;
-		hold(looker, s->behind + 1);
+		world_await(looker, "held", s->behind + 1);
 		s->closed_at = measure_now_us();
 		close(fd);
 		if (read(p->wake[self][0], &byte, 1) != 1)
@@ -107,7 +95,7 @@ pair_start(const struct world *w)
 		measure_fail("memory");
 	p->world = w;
 	p->shared = mmap(NULL, sizeof(*p->shared), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p->shared == MAP_FAILED || pipe2(p->wake[0], O_CLOEXEC) < 0 ||
 	    pipe2(p->wake[1], O_CLOEXEC) < 0 || pipe2(p->go, O_CLOEXEC) < 0 ||
 	    pipe2(p->done, O_CLOEXEC) < 0)

@@ -1,6 +1,6 @@
 /*
- * measure_lease.c - what a lease costs, beside what it is made of: F, the round trip that hands out a
- * descriptor and does nothing else; and what a program does that guards a port by itself.
+ * measure_lease.c - what a lease costs, beside what it is made of: F, the round trip that hands out
+ * a descriptor and does nothing else; and what a program does that guards a port by itself.
  *
  * The tricky idea: before each acquire the port is FREE, found out with List on another connection,
  * so that the broker's turnaround is not measured where it is not meant, and everything is as warm
@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -20,9 +21,9 @@
 #include <unistd.h>
 
 #define ROUND_TRIPS 60
-#define DIRECTS	    60
+#define DIRECTS     60
 #define ACQUIRES    24
-#define CYCLES	    24
+#define CYCLES      24
 
 struct lease_bench {
 	const struct world *world;
@@ -47,9 +48,9 @@ send_fd(int socket, int fd)
 	struct iovec iov = { &byte, 1 };
 	union control control = { .bytes = { 0 } };
 	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -67,9 +68,9 @@ receive_fd(int socket)
 	struct iovec iov = { &byte, 1 };
 	union control control;
 	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
 	struct cmsghdr *c;
 	int fd = -1;
 
@@ -231,6 +232,7 @@ void
 lease_bench_stop(struct lease_bench *b)
 {
 	close(b->echo);
+	kill(b->echoer, SIGKILL); /* others have copies of that socket: it does not end by itself */
 	measure_reap(b->echoer);
 	close(b->unmanaged);
 	comlease_disconnect(b->client);

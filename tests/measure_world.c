@@ -1,6 +1,6 @@
 /*
- * measure_world.c - a comleased with ptys in a scratch folder. Nothing of the system is touched; after a
- * failure the folder stays, for its log.
+ * measure_world.c - a comleased with ptys in a scratch folder. Nothing of the system is touched;
+ * after a failure the folder stays, for its log.
  */
 #include "measure.h"
 
@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define START_MS 5000
+#define AWAIT_MS 30000 /* thousands of waiters take their time: each is compared with the holder   \
+			*/
 
 int
 measure_pty(char *name, size_t size)
@@ -48,30 +50,25 @@ write_config(const struct world *w, const char *path, unsigned clients, char nam
 	if (f == NULL)
 		measure_fail("%s", path);
 	fprintf(f,
-	    "[broker]\nsocket = %s\nstate-dir = %s/state\nmax-connections = %u\n"
-	    "max-connections-per-user = %u\n",
-	    w->socket, w->folder, clients + 64, clients + 64);
+		"[broker]\nsocket = %s\nstate-dir = %s/state\nmax-connections = %u\n"
+		"max-connections-per-user = %u\n",
+		w->socket, w->folder, clients + 64, clients + 64);
 	for (i = 0; i < w->ports; i++)
-		fprintf(f,
-		    "[port p%zu]\ndevice = %s\nhangup-ms = 0\nmax-waiters = %u\nrevocation = %s\n", i,
-		    names[i], clients + 64, geteuid() == 0 ? "hangup" : "none");
+		fprintf(
+		    f,
+		    "[port p%zu]\ndevice = %s\nhangup-ms = 0\nmax-waiters = %u\nrevocation = %s\n",
+		    i, names[i], clients + 64, geteuid() == 0 ? "hangup" : "none");
 	if (fclose(f) != 0)
 		measure_fail("%s", path);
 }
 
-/* It stands beside the folder of the tests. */
 static void
 run_comleased(const struct world *w, const char *config)
 {
-	char self[PATH_MAX], program[PATH_MAX + 16], log[128], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char program[PATH_MAX], log[128];
 	int fd;
 
-	self[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	snprintf(program, sizeof(program), "%s/../comleased", self);
+	measure_beside("comleased", program, sizeof(program));
 	snprintf(log, sizeof(log), "%s/log", w->folder);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
@@ -93,7 +90,7 @@ world_connect(const struct world *w)
 void
 world_await(struct comlease *c, const char *state, size_t waiting)
 {
-	double end = measure_now_us() + START_MS * 1e3;
+	double end = measure_now_us() + AWAIT_MS * 1e3;
 	struct comlease_port *ports;
 	bool is_there;
 	size_t count;
@@ -102,13 +99,23 @@ world_await(struct comlease *c, const char *state, size_t waiting)
 		is_there = false;
 		if (comlease_list(c, &ports, &count) == 0) {
 			is_there = count > 0 && strcmp(ports[0].state, state) == 0 &&
-			    ports[0].waiting == waiting;
+				   ports[0].waiting == waiting;
 			comlease_list_free(ports, count);
 		}
 		if (is_there)
 			return;
 	} while (measure_now_us() < end);
-	measure_fail("p0 does not become %s with %zu waiters: %s", state, waiting, comlease_error(c));
+	measure_fail("p0 does not become %s with %zu waiters: %s", state, waiting,
+		     comlease_error(c));
+}
+
+void
+world_await_held(const struct world *w, size_t waiting)
+{
+	struct comlease *c = world_connect(w);
+
+	world_await(c, "held", waiting);
+	comlease_disconnect(c);
 }
 
 /* Until there is a socket that answers. */
@@ -124,7 +131,7 @@ await_start(const struct world *w)
 	fd = comlease_acquire(c, &request, NULL);
 	if (fd < 0)
 		measure_fail("comleased does not start, see %s/log: %s", w->folder,
-		    comlease_error(c));
+			     comlease_error(c));
 	close(fd);
 	world_await(c, "free", 0);
 	comlease_disconnect(c);
@@ -154,8 +161,8 @@ world_start(struct world *w, size_t ports, unsigned clients)
 void
 world_stop(struct world *w)
 {
-	static const char *const files[] = { "conf", "log", "socket", "socket.lock", "state/epoch",
-		"state", "file" };
+	static const char *const files[] = { "conf",        "log",   "socket", "socket.lock",
+					     "state/epoch", "state", "file" };
 	char path[128];
 	size_t i;
 

@@ -2,9 +2,9 @@
  * support.c - the scratch folder, the modems and the comleased of one test, and what must be gone
  * when it ends. Knows nothing of leases.
  *
- * The tricky idea: what a test leaves is found by taking over its orphans (a child subreaper), and by
- * counting descriptors when nothing else can move: while a fresh connection has just been answered,
- * everything that was closed before it is closed in the broker, too.
+ * The tricky idea: what a test leaves is found by taking over its orphans (a child subreaper), and
+ * by counting descriptors when nothing else can move: while a fresh connection has just been
+ * answered, everything that was closed before it is closed in the broker, too.
  */
 #include "support.h"
 
@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define PORTS_MAX 16
-#define FDS_MAX	  1024
+#define FDS_MAX   1024
 
 char support_scratch[64], support_socket[96], support_build[PATH_MAX + 1];
 pid_t support_pid;
@@ -66,8 +66,8 @@ support_path(const char *name)
 static void
 clear_environment(void)
 {
-	static const char *const names[] = { "SOCKET", "PORT", "DEVICE", "FD", "TOKEN", "KEY", "WAIT",
-		"LABEL", "DEBUG" };
+	static const char *const names[] = { "SOCKET", "PORT", "DEVICE", "FD",   "TOKEN",
+					     "KEY",    "WAIT", "LABEL",  "DEBUG" };
 	char name[64];
 	size_t i;
 
@@ -137,7 +137,7 @@ support_end(void)
 	remove_folder(support_scratch);
 	fds = support_count_fds(0);
 	ck_assert_msg(fds == fds_at_begin, "%d descriptors at the end, %d at the beginning", fds,
-	    fds_at_begin);
+		      fds_at_begin);
 }
 
 void
@@ -255,7 +255,7 @@ execute(void)
 	support_close_all_but(NULL, 0);
 	snprintf(program, sizeof(program), "%scomleased", support_build);
 	execl(program, "comleased", "-v", "-c", support_path("conf"), "-s", support_socket,
-	    "--state-dir", support_path("state"), (char *)NULL);
+	      "--state-dir", support_path("state"), (char *)NULL);
 	_exit(127);
 }
 
@@ -291,10 +291,10 @@ note_states(json_t *states, const json_t *ports)
 	const char *name;
 	size_t i;
 
-	json_array_foreach(ports, i, each)
+	json_array_foreach (ports, i, each)
 		json_object_set(states, support_string(each, "name", NULL),
-		    json_object_get(each, "state"));
-	json_object_foreach(states, name, each)
+				json_object_get(each, "state"));
+	json_object_foreach (states, name, each)
 		if (strcmp(json_string_value(each), "turnaround") == 0 ||
 		    strcmp(json_string_value(each), "held") == 0)
 			return false;
@@ -355,7 +355,8 @@ support_stop(void)
 	ck_assert_int_eq(kill(support_pid, SIGTERM), 0);
 	ck_assert(support_poll(pidfd, POLLIN, support_now_ms() + SUPPORT_SOON_MS));
 	ck_assert_int_eq(waitpid(support_pid, &status, 0), support_pid);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "comleased ended with %#x", status);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "comleased ended with %#x",
+		      status);
 	close(pidfd);
 	support_pid = 0;
 	ck_assert_int_lt(access(support_socket, F_OK), 0);
@@ -384,13 +385,14 @@ support_expect_no_leak(void)
 	int tries, n;
 
 	wait_for_rest();
-	/* a keeper reads its list by opening a file: what is there by chance is not there for long */
+	/* a keeper reads its list by opening a file: what is there by chance is not there for long
+	 */
 	for (tries = 0; tries < 100; tries++) {
 		n = count_fds(now);
 		leak = find_leak(now, n);
 		if (leak == NULL)
 			return;
 	}
-	ck_abort_msg("%s (pid %d) has %d descriptors, more or fewer than at the start", leak->command,
-	    (int)leak->pid, leak->fds);
+	ck_abort_msg("%s (pid %d) has %d descriptors, more or fewer than at the start",
+		     leak->command, (int)leak->pid, leak->fds);
 }

@@ -17,8 +17,8 @@
  *	return support_run(suite);
  *
  * support_end() stops what was started and fails the test that leaves a descriptor or a process, in
- * the test or in the broker. Each test has a process and a process group of its own (CK_FORK), which
- * Check kills altogether when it fails.
+ * the test or in the broker. Each test has a process and a process group of its own (CK_FORK),
+ *which Check kills altogether when it fails.
  */
 #ifndef COMLEASE_TESTS_SUPPORT_H
 #define COMLEASE_TESTS_SUPPORT_H
@@ -31,12 +31,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What must come, comes within that time (under valgrind on a busy machine too). */
-#define SUPPORT_SOON_MS 20000
+/* What must come, comes within that time, on a busy machine too. */
+#define SUPPORT_SOON_MS 10000
 
 extern char support_scratch[64]; /* the test's own folder, absolute */
-extern char support_socket[96];	 /* of its comleased */
-extern pid_t support_pid;	 /* the supervisor's; 0: it does not run */
+extern char support_socket[96];  /* of its comleased */
+extern pid_t support_pid;        /* the supervisor's; 0: it does not run */
 
 /* ---- support.c: the test, the modems, comleased ---- */
 
@@ -77,8 +77,8 @@ void support_start(const char *config);
 /* Ends it with SIGTERM: exit status 0, no process, no socket, no lock file left. */
 void support_stop(void);
 
-/* Every port is FREE, then the descriptors of supervisor, broker and keepers must be as many as after
- * support_start() with that configuration, also where they are other processes now (P14).
+/* Every port is FREE, then the descriptors of supervisor, broker and keepers must be as many as
+ * after support_start() with that configuration, also where they are other processes now (P14).
  * support_end() does it, too. */
 void support_expect_no_leak(void);
 
@@ -88,7 +88,11 @@ void support_expect_no_leak(void);
  * call found. Returns it, in a static buffer. */
 const char *support_log_wait(const char *pattern);
 
-/* The lines that match, from the beginning, as it is now. */
+/* Waits until so many lines match, from the beginning; more than that is a failure. The log may
+ * come later than what it tells. */
+void support_log_expect(const char *pattern, int count);
+
+/* How many there are now. */
 int support_log_count(const char *pattern);
 
 /* Puts support_log_wait() behind what is there now. */
@@ -104,11 +108,11 @@ int64_t support_now_ms(void); /* CLOCK_MONOTONIC */
 /* poll() for one descriptor until a time; true: there is something (also POLLHUP). */
 bool support_poll(int fd, short events, int64_t until_ms);
 
-pid_t support_broker(void);		    /* 0: there is none now */
-pid_t support_keeper(const char *port);	    /* 0: there is none now */
+pid_t support_broker(void);                    /* 0: there is none now */
+pid_t support_keeper(const char *port);        /* 0: there is none now */
 int support_children(pid_t, pid_t *, int max); /* how many there are */
-void support_command(pid_t, char *, size_t); /* its command line */
-int support_count_fds(pid_t);		    /* 0: that process (or this one); -1: gone */
+void support_command(pid_t, char *, size_t);   /* its command line */
+int support_count_fds(pid_t);                  /* 0: that process (or this one); -1: gone */
 
 /* SIGKILL, and waits until the supervisor has logged its end. */
 void support_kill_broker(void);
@@ -124,7 +128,7 @@ struct support_child {
 /* Forks only: run() in the child, which has no descriptor of the test but its pipes and `keep` (-1:
  * none), then ends with 0. What it asserts fails the test. */
 void support_fork(struct support_child *, void (*run)(struct support_child *, void *), void *,
-    int keep);
+		  int keep);
 
 /* Forks and executes; the pipes are its stdin and stdout, stderr is SCRATCH/child.err. The first
  * word without a slash is a program of $BUILD. COMLEASE_SOCKET is set. */
@@ -148,17 +152,17 @@ void support_kill(struct support_child *);   /* SIGKILL */
 struct support_client {
 	int socket;
 	struct varlink varlink;
-	json_t *message;	    /* the last reply; belongs to it */
-	struct varlink_reply reply; /* and what it says */
-	int fd;			    /* that came with it; -1. Take it with support_take() */
+	json_t *message;               /* the last reply; belongs to it */
+	struct varlink_reply reply;    /* and what it says */
+	int fd;                        /* that came with it; -1. Take it with support_take() */
 	struct support_child stranger; /* pid 0: it is the test's own */
-	uid_t uid;		       /* of the stranger */
+	uid_t uid;                     /* of the stranger */
 };
 
 void support_connect(struct support_client *);
 
-/* To the broker this is another process, of the same uid: it would join the lease of neither the test
- * nor another stranger. It lives until support_close(). */
+/* To the broker this is another process, of the same uid: it would join the lease of neither the
+ * test nor another stranger. It lives until support_close(). */
 void support_connect_stranger(struct support_client *);
 void support_connect_as(struct support_client *, uid_t); /* root only */
 void support_close(struct support_client *);
@@ -186,9 +190,9 @@ int support_take(struct support_client *);
 int support_acquire(const char *port, uint64_t *token);
 int support_acquire_here(const char *port, uint64_t *token); /* as this process */
 
-/* Connects as a stranger and sends Acquire with `more`; returns when the broker has queued it. `parameters` (stolen;
- * NULL) are added to the port. Then support_granted() waits for the lease and attaches; the
- * descriptor is the caller's. */
+/* Connects as a stranger and sends Acquire with `more`; returns when the broker has queued it.
+ * `parameters` (stolen; NULL) are added to the port. Then support_granted() waits for the lease and
+ * attaches; the descriptor is the caller's. */
 void support_queue(struct support_client *, const char *port, json_t *parameters);
 int support_granted(struct support_client *, uint64_t *token);
 
@@ -216,10 +220,8 @@ const char *support_string(json_t *, ...) __attribute__((sentinel));
  *	X	the same, and ends without closing
  *	r	reads 4 bytes from the line, says "read BYTES"
  *	a	acquires once more, says "held TOKEN" or "errno N"
- *	f	forks a child that keeps the descriptors and does no more than wait for end-of-file, says
- *		"forked PID"
- *	p	ends; what it forked stays
- *	e	executes cat, with the descriptors
+ *	f	forks a child that keeps the descriptors and does no more than wait for end-of-file,
+ *says "forked PID" p	ends; what it forked stays e	executes cat, with the descriptors
  */
 void support_hold(struct support_child *, const struct comlease_request *);
 

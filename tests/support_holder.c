@@ -144,5 +144,6 @@ support_reap_orphan(pid_t pid)
 	int status;
 
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "an orphan ended with %#x", status);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "an orphan ended with %#x",
+		      status);
 }

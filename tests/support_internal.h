@@ -4,7 +4,6 @@
 #ifndef COMLEASE_TESTS_SUPPORT_INTERNAL_H
 #define COMLEASE_TESTS_SUPPORT_INTERNAL_H
 
-
 #include <stddef.h>
 
 extern char support_build[]; /* the folder of the programs, with a '/' at its end */

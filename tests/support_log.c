@@ -44,7 +44,8 @@ compile(const char *pattern)
 	return regex;
 }
 
-/* Goes over whole lines; returns behind the first one that matches, or NULL. The line is terminated. */
+/* Goes over whole lines; returns behind the first one that matches, or NULL. The line is
+ * terminated. */
 static char *
 find(char *text, const regex_t *regex, char **line)
 {
@@ -77,40 +78,76 @@ look(const regex_t *regex, char *found, size_t size)
 	return behind != NULL;
 }
 
+static int
+watch_log(void)
+{
+	int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	ck_assert_int_ge(inotify_add_watch(notify, support_path("broker.log"), IN_MODIFY), 0);
+	return notify;
+}
+
+static void
+wait_for_more(int notify, const char *pattern, int64_t until_ms)
+{
+	char events[1024];
+
+	ck_assert_msg(support_poll(notify, POLLIN, until_ms), "never logged: %s", pattern);
+	while (read(notify, events, sizeof(events)) > 0)
+		;
+}
+
 const char *
 support_log_wait(const char *pattern)
 {
 	static char found[1024];
-	char events[1024];
 	int64_t until = support_now_ms() + SUPPORT_SOON_MS;
-	int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	regex_t regex = compile(pattern);
+	int notify = watch_log();
 
-	ck_assert_int_ge(inotify_add_watch(notify, support_path("broker.log"), IN_MODIFY), 0);
-	while (!look(&regex, found, sizeof(found))) {
-		ck_assert_msg(support_poll(notify, POLLIN, until), "never logged: %s", pattern);
-		while (read(notify, events, sizeof(events)) > 0)
-			;
-	}
+	while (!look(&regex, found, sizeof(found)))
+		wait_for_more(notify, pattern, until);
 	regfree(&regex);
 	close(notify);
 	return found;
+}
+
+static int
+count_lines(const regex_t *regex)
+{
+	char *text, *rest, *line;
+	size_t len;
+	int count = 0;
+
+	rest = text = read_log(0, &len);
+	while ((rest = find(rest, regex, &line)) != NULL)
+		count++;
+	free(text);
+	return count;
 }
 
 int
 support_log_count(const char *pattern)
 {
 	regex_t regex = compile(pattern);
-	char *text, *rest, *line;
-	size_t len;
-	int count = 0;
+	int count = count_lines(&regex);
 
-	rest = text = read_log(0, &len);
-	while ((rest = find(rest, &regex, &line)) != NULL)
-		count++;
-	free(text);
 	regfree(&regex);
 	return count;
+}
+
+void
+support_log_expect(const char *pattern, int count)
+{
+	int64_t until = support_now_ms() + SUPPORT_SOON_MS;
+	regex_t regex = compile(pattern);
+	int notify = watch_log(), now;
+
+	while ((now = count_lines(&regex)) < count)
+		wait_for_more(notify, pattern, until);
+	ck_assert_msg(now == count, "logged %d times, instead of %d: %s", now, count, pattern);
+	regfree(&regex);
+	close(notify);
 }
 
 void

@@ -1,7 +1,7 @@
 /*
- * support_main.c - the main of an end-to-end suite: TAP with the skipped tests, which Check does not
- * know, and the folder that all tests of the suite have theirs in. What is still in it at the end was
- * left by a test that failed: its log is shown.
+ * support_main.c - the main of an end-to-end suite: TAP with the skipped tests, which Check does
+ * not know, and the folder that all tests of the suite have theirs in. What is still in it at the
+ * end was left by a test that failed: its log is shown.
  */
 #include "support.h"
 
@@ -57,9 +57,10 @@ clean_up(const char *folder)
 	char command[512];
 
 	snprintf(command, sizeof(command),
-	    "for f in %s/*/broker.log; do [ ! -e $f ] || { echo; echo $f:; tail -n 60 $f; } >&2; done; "
-	    "rm -rf %s",
-	    folder, folder);
+		 "for f in %s/*/broker.log; do [ ! -e $f ] || { echo; echo $f:; tail -n 60 $f; } "
+		 ">&2; done; "
+		 "rm -rf %s",
+		 folder, folder);
 	if (system(command) != 0)
 		fprintf(stderr, "%s: not removed\n", folder);
 }

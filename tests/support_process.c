@@ -195,7 +195,7 @@ started(struct support_child *child, const struct support_child *inside)
 
 void
 support_fork(struct support_child *child, void (*run)(struct support_child *, void *), void *arg,
-    int keep)
+	     int keep)
 {
 	struct support_child inside;
 
@@ -215,12 +215,14 @@ static void
 execute(const struct support_child *inside, const char *const argv[])
 {
 	char path[4096];
-	int error = open(support_path("child.err"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	int error =
+	    open(support_path("child.err"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 
-	if (error < 0 || dup2(inside->hear, 0) < 0 || dup2(inside->say, 1) < 0 || dup2(error, 2) < 0)
+	if (error < 0 || dup2(inside->hear, 0) < 0 || dup2(inside->say, 1) < 0 ||
+	    dup2(error, 2) < 0)
 		_exit(126);
 	snprintf(path, sizeof(path), "%s%s", strchr(argv[0], '/') == NULL ? support_build : "",
-	    argv[0]);
+		 argv[0]);
 	setenv("COMLEASE_SOCKET", support_socket, 1);
 	execv(path, (char *const *)(uintptr_t)argv);
 	_exit(127);
@@ -250,7 +252,7 @@ support_hear(const struct support_child *child)
 	char byte;
 
 	ck_assert_msg(support_poll(child->hear, POLLIN, support_now_ms() + SUPPORT_SOON_MS),
-	    "pid %d says nothing", (int)child->pid);
+		      "pid %d says nothing", (int)child->pid);
 	ck_assert_msg(read(child->hear, &byte, 1) == 1, "pid %d has ended", (int)child->pid);
 	return byte;
 }
@@ -279,7 +281,7 @@ support_reap(struct support_child *child)
 	int status;
 
 	ck_assert_msg(support_poll(child->pidfd, POLLIN, support_now_ms() + SUPPORT_SOON_MS),
-	    "pid %d does not end", (int)child->pid);
+		      "pid %d does not end", (int)child->pid);
 	ck_assert_int_eq(waitpid(child->pid, &status, 0), child->pid);
 	close(child->pidfd);
 	if (child->say >= 0)
@@ -297,7 +299,8 @@ support_finish(struct support_child *child)
 	close(child->say);
 	child->say = -1;
 	status = support_reap(child);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a child ended with %#x", status);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a child ended with %#x",
+		      status);
 }
 
 void

@@ -97,7 +97,8 @@ support_call(struct support_client *c, const char *method, json_t *parameters, b
 	char name[128];
 	json_t *call;
 
-	snprintf(name, sizeof(name), "%s%s", strchr(method, '.') == NULL ? "io.comlease." : "", method);
+	snprintf(name, sizeof(name), "%s%s", strchr(method, '.') == NULL ? "io.comlease." : "",
+		 method);
 	call = varlink_call_new(name, parameters != NULL ? parameters : json_object(), more);
 	ck_assert_ptr_nonnull(call);
 	ck_assert_int_eq(varlink_queue(&c->varlink, call, -1), 0);
@@ -139,7 +140,8 @@ support_error(struct support_client *c, const char *error)
 {
 	char name[128];
 
-	snprintf(name, sizeof(name), "%s%s", strchr(error, '.') == NULL ? "io.comlease." : "", error);
+	snprintf(name, sizeof(name), "%s%s", strchr(error, '.') == NULL ? "io.comlease." : "",
+		 error);
 	ck_assert_msg(support_next(c), "the broker closed the connection");
 	ck_assert_msg(c->reply.error != NULL, "a reply, instead of %s", name);
 	ck_assert_str_eq(c->reply.error, name);
@@ -261,7 +263,7 @@ support_wait_port(const char *port, const char *state, int waiting)
 	do
 		now = json_array_get(json_object_get(support_reply(&c), "ports"), 0);
 	while (strcmp(support_string(now, "state", NULL), state) != 0 ||
-	    (waiting >= 0 && support_int(now, "waiting", NULL) != waiting));
+	       (waiting >= 0 && support_int(now, "waiting", NULL) != waiting));
 	support_close(&c);
 }
 

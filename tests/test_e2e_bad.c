@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#define LONGEST 65536
 #define LIST	"{\"method\":\"io.comlease.List\"}"
 #define CALL(m) "{\"method\":\"io.comlease." m "\"}"
 #define WITH(m, parameters) \
@@ -195,16 +196,16 @@ long_call(size_t size)
 
 START_TEST(message_of_64_kib_is_taken_and_a_byte_more_is_cut_off)
 {
-	char *text = long_call(VARLINK_REQUEST_BYTES_MAX);
+	char *text = long_call(LONGEST);
 	int socket = bad_connect();
 
-	ck_assert(bad_send(socket, text, VARLINK_REQUEST_BYTES_MAX + 1));
+	ck_assert(bad_send(socket, text, LONGEST + 1));
 	ck_assert_ptr_nonnull(bad_hear(socket));
 	close(socket);
 	free(text);
-	text = long_call(VARLINK_REQUEST_BYTES_MAX + 1);
+	text = long_call(LONGEST + 1);
 	socket = bad_connect();
-	bad_send(socket, text, VARLINK_REQUEST_BYTES_MAX + 1); /* without the NUL */
+	bad_send(socket, text, LONGEST + 1); /* without the NUL */
 	support_log_wait("cut off: a message is longer than 64 KiB");
 	bad_expect_cut(socket, 1000);
 	free(text);
@@ -214,13 +215,13 @@ END_TEST
 /* Every bad client at once, without a NUL in 64 KiB. */
 START_TEST(many_long_halves_leave_nothing)
 {
-	char *text = long_call(VARLINK_REQUEST_BYTES_MAX);
+	char *text = long_call(LONGEST);
 	int sockets[100];
 
 	calm_watch();
 	for (int i = 0; i < 100; i++) {
 		sockets[i] = bad_connect();
-		ck_assert(bad_send(sockets[i], text, VARLINK_REQUEST_BYTES_MAX));
+		ck_assert(bad_send(sockets[i], text, LONGEST));
 	}
 	calm_expect();
 	for (int i = 0; i < 100; i++)
@@ -248,12 +249,12 @@ deep_call(int arrays)
 
 START_TEST(depth_of_32_is_taken_and_33_is_cut_off)
 {
-	const char *text = deep_call(VARLINK_DEPTH_MAX - 2);
+	const char *text = deep_call(32 - 2);
 	int socket = bad_connect();
 
 	ck_assert(bad_send(socket, text, strlen(text) + 1));
 	ck_assert_str_eq(bad_hear(socket), INVALID("ports"));
-	text = deep_call(VARLINK_DEPTH_MAX - 1);
+	text = deep_call(33 - 2);
 	ck_assert(bad_send(socket, text, strlen(text) + 1));
 	bad_expect_cut(socket, 1000);
 }
@@ -285,7 +286,7 @@ START_TEST(half_a_message_is_cut_off_after_5_s)
 	int64_t begin = support_now_ms();
 
 	ck_assert(bad_send(silent, LIST, 5));
-	for (int i = 0; bad_send(slow, LIST + i, 1); i++) {
+	for (int i = 0; bad_send(slow, &LIST[i], 1); i++) {
 		ck_assert_msg(support_now_ms() < begin + BAD_CUT_MS + 2000, "it trickles on");
 		if (support_poll(slow, POLLIN, support_now_ms() + 500))
 			break;
@@ -351,8 +352,8 @@ START_TEST(name_of_a_process_is_escaped_in_status_json_and_log)
 	json_decref(port);
 	expect_status_is_clean("modem0");
 	expect_status_is_clean("--json");
+	support_log_wait("grant port=modem0 .*x1b");
 	ck_assert_int_eq(support_log_count("\033"), 0);
-	ck_assert_int_ge(support_log_count("grant port=modem0 .*x1b"), 1);
 	support_finish(&holder);
 }
 END_TEST

@@ -63,34 +63,53 @@ unplug_and_end(void)
 
 /* ---- not there ---- */
 
+#define WAITERS 3
+
+/* Processes that wait for modem0, in this order. */
+static void
+start_waiters(struct support_child *waiters, const char *state)
+{
+	for (int i = 0; i < WAITERS; i++) {
+		support_fork(&waiters[i], bad_hold_and_write,
+			     (void *)(uintptr_t) "modem0", -1);
+		support_wait_port("modem0", state, i + 1);
+	}
+}
+
+/* It has the port, and the line works. */
+static void
+expect_granted(const struct support_child *waiter, int modem)
+{
+	char byte = 0;
+
+	ck_assert_int_eq(support_hear(waiter), '.');
+	ck_assert_uint_eq(support_read(modem, &byte, 1), 1);
+	ck_assert_int_eq(byte, '!');
+}
+
 START_TEST(waiters_of_an_absent_device_are_served_when_it_comes)
 {
-	struct support_client first, second;
-	int modem, fd;
+	struct support_child waiters[WAITERS];
+	int modem;
 
 	support_begin();
 	support_start(SUPPORT_PORT("modem0"));
 	expect_reason("modem0", "absent", "/modem0: no such device");
 	expect_refusal("modem0", "Absent", 0, "^modem0: .*/modem0: no such device");
-	support_queue(&first, "modem0", NULL);
-	support_queue(&second, "modem0", NULL);
-	support_wait_port("modem0", "absent", 2);
+	start_waiters(waiters, "absent");
 	modem = support_plug("modem0");
-	fd = support_granted(&first, NULL);
-	support_expect_line(fd, modem);
-	close(fd);
-	fd = support_granted(&second, NULL);
-	support_expect_line(fd, modem);
-	close(fd);
-	support_close(&first);
-	support_close(&second);
+	for (int i = 0; i < WAITERS; i++) {
+		expect_granted(&waiters[i], modem);
+		support_wait_port("modem0", "held", WAITERS - 1 - i);
+		support_finish(&waiters[i]);
+	}
 	unplug_and_end();
 }
 END_TEST
 
 START_TEST(device_that_goes_in_the_middle_of_a_lease_ends_it_and_waiters_stay)
 {
-	struct support_client waiters[3];
+	struct support_child waiters[WAITERS];
 	int modem, fd;
 
 	support_begin();
@@ -100,29 +119,22 @@ START_TEST(device_that_goes_in_the_middle_of_a_lease_ends_it_and_waiters_stay)
 	support_unplug("modem0");
 	support_log_wait("end port=modem0 .*reason=unplugged");
 	ck_assert(support_is_dead(fd));
-	for (int i = 0; i < 3; i++)
-		support_queue(&waiters[i], "modem0", NULL);
-	support_wait_port("modem0", "absent", 3);
+	start_waiters(waiters, "absent");
 	modem = support_plug("modem0");
-	for (int i = 0; i < 3; i++) {
-		int lease = support_granted(&waiters[i], NULL);
-
+	for (int i = 0; i < WAITERS; i++) {
+		expect_granted(&waiters[i], modem);
 		ck_assert(support_is_dead(fd));
-		support_expect_line(lease, modem);
-		close(lease);
-		support_close(&waiters[i]);
+		support_finish(&waiters[i]);
 	}
 	close(fd);
 	support_end();
 }
 END_TEST
 
-/* They queue behind a holder, who loses the device; they keep their places. */
+/* They queue behind a holder, who loses the device; then the first of them loses it, and so on. */
 START_TEST(waiters_behind_a_holder_keep_their_places_when_the_device_goes)
 {
-	struct support_client waiters[3];
-	struct support_child other;
-	uint64_t tokens[3];
+	struct support_child waiters[WAITERS], other;
 	int modem;
 
 	support_begin();
@@ -130,19 +142,16 @@ START_TEST(waiters_behind_a_holder_keep_their_places_when_the_device_goes)
 	support_start(SUPPORT_PORT("modem0"));
 	support_fork(&other, bad_hold, (void *)(uintptr_t) "modem0", -1);
 	support_hear(&other);
-	for (int i = 0; i < 3; i++)
-		support_queue(&waiters[i], "modem0", NULL);
-	for (int i = 0; i < 3; i++) {
+	start_waiters(waiters, "held");
+	for (int i = 0; i < WAITERS; i++) {
 		support_unplug("modem0");
-		support_wait_port("modem0", "absent", 3 - i);
+		support_wait_port("modem0", "absent", WAITERS - i);
 		modem = support_plug("modem0");
-		waiters[i].fd = support_granted(&waiters[i], &tokens[i]); /* the next unplug ends it */
-		support_expect_line(waiters[i].fd, modem);
+		expect_granted(&waiters[i], modem);
+		support_wait_port("modem0", "held", WAITERS - 1 - i);
 	}
-	ck_assert_uint_lt(tokens[0], tokens[1]);
-	ck_assert_uint_lt(tokens[1], tokens[2]);
-	for (int i = 0; i < 3; i++)
-		support_close(&waiters[i]);
+	for (int i = 0; i < WAITERS; i++)
+		support_finish(&waiters[i]);
 	support_finish(&other);
 	support_end();
 }

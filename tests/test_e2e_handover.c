@@ -1,6 +1,7 @@
 /*
- * test_e2e_handover.c - keeper or broker killed at any point of a hand-over (P9): several clients take
- * turns without a pause meanwhile. No lease is lost, no two are inside at once, everybody is served.
+ * test_e2e_handover.c - keeper or broker killed at any point of a hand-over (P9): several clients
+ * take turns without a pause meanwhile. No lease is lost, no two are inside at once, everybody is
+ * served.
  */
 #include "support.h"
 
@@ -16,11 +17,13 @@
 
 #define WORKERS 4
 
+static int master;
+
 static void
 begin(void)
 {
 	support_begin();
-	support_plug("modem0");
+	master = support_plug("modem0");
 	support_start(SUPPORT_PORT("modem0"));
 }
 
@@ -28,7 +31,7 @@ begin(void)
 static struct shared {
 	atomic_int inside, most, stop;
 	atomic_int served[WORKERS];
-} *shared;
+} * shared;
 
 /* Takes its turn again and again; at no time may two be inside. */
 static void
@@ -61,7 +64,8 @@ start_workers(struct support_child *workers)
 {
 	int i;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(shared, MAP_FAILED);
 	for (i = 0; i < WORKERS; i++)
 		support_fork(&workers[i], work, &shared->served[i], -1);
@@ -127,7 +131,47 @@ START_TEST(keeper_killed_at_any_point_of_a_hand_over)
 		kill_keeper_during_hand_overs(round * 23, 230);
 		support_stop();
 		unlink(support_path("state/epoch")); /* or it would wait for the old queue */
-		support_start(NULL);
+		/* the next turnaround is done at once, or in steps */
+		support_start(round % 2 == 0 ? SUPPORT_PORT_AT("modem0") "hangup-ms = 1\n"
+					     : SUPPORT_PORT("modem0"));
+	}
+}
+END_TEST
+
+/* A keeper that begins finds the work of the last one half done. */
+static void
+kill_keeper_during_revocation(long delay)
+{
+	struct support_client c, waiter;
+	int fd = support_acquire("modem0", NULL), next;
+
+	support_queue(&waiter, "modem0", NULL);
+	support_connect(&c);
+	support_call(&c, "Revoke", json_pack("{s:s}", "port", "modem0"), false);
+	delay_us(delay);
+	support_kill_keeper("modem0");
+	next = support_granted(&waiter, NULL);
+	ck_assert(support_is_dead(fd));
+	support_expect_line(next, master);
+	support_reply(&c);
+	support_close(&c);
+	support_close(&waiter);
+	close(fd);
+	close(next);
+}
+
+START_TEST(keeper_killed_while_it_takes_the_port_back)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		kill_keeper_during_revocation(i * 20);
+		if (i % 4 != 3)
+			continue;
+		support_stop();
+		unlink(support_path("state/epoch"));
+		support_start(i % 8 == 3 ? SUPPORT_PORT_AT("modem0") "hangup-ms = 1\n"
+					 : SUPPORT_PORT("modem0"));
 	}
 }
 END_TEST
@@ -158,6 +202,8 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, begin, support_end);
 	tcase_add_test(tc, keeper_killed_at_any_point_of_a_hand_over);
+	support_add(tc, keeper_killed_while_it_takes_the_port_back, support_can_revoke(),
+		    "taking a port back needs CAP_SYS_ADMIN");
 	tcase_add_test(tc, broker_killed_at_any_point_of_a_hand_over);
 	suite_add_tcase(s, tc);
 	return support_run(s);

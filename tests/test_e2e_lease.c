@@ -1,6 +1,6 @@
 /*
- * test_e2e_lease.c - how long a lease lives, and who shares it, with a real comleased: it follows the
- * open descriptions through fork, exec and passing on, and nobody queues behind himself.
+ * test_e2e_lease.c - how long a lease lives, and who shares it, with a real comleased: it follows
+ * the open descriptions through fork, exec and passing on, and nobody queues behind himself.
  */
 #include "support.h"
 
@@ -139,7 +139,7 @@ START_TEST(second_open_of_the_holder_joins_his_lease)
 	expect_alive(&waiter); /* the second one is still open */
 	support_finish(&holder);
 	expect_next(&waiter);
-	ck_assert_int_eq(support_log_count("grant port=modem0"), 2);
+	support_log_expect("grant port=modem0", 2);
 }
 END_TEST
 
@@ -158,9 +158,10 @@ hold_with_descendant(struct support_child *test, void *arg)
 			ck_assert_int_eq(setresuid(uid, uid, uid), 0);
 		support_connect(&c);
 		support_call(&c, "Acquire", json_pack("{s:s, s:i}", "port", "modem0", "wait", 2000),
-		    false);
+			     false);
 		ck_assert(support_next(&c));
-		support_say(test, c.reply.error == NULL ? 'j' : c.reply.error[sizeof("io.comlease")]);
+		support_say(test,
+			    c.reply.error == NULL ? 'j' : c.reply.error[sizeof("io.comlease")]);
 		support_close(&c);
 		_exit(0);
 	}
@@ -188,7 +189,7 @@ START_TEST(descendant_under_another_uid_would_wait_for_itself)
 	support_fork(&holder, hold_with_descendant, &uid, -1);
 	ck_assert_int_eq(support_hear(&holder), 'D'); /* Deadlock */
 	support_finish(&holder);
-	ck_assert_int_eq(support_log_count("join port=modem0"), 0);
+	support_log_expect("join port=modem0", 0);
 }
 END_TEST
 
@@ -253,7 +254,7 @@ START_TEST(stranger_of_the_same_uid_queues)
 	expect_alive(&waiter);
 	support_finish(&holder);
 	expect_next(&waiter);
-	ck_assert_int_eq(support_log_count("join port=modem0"), 0);
+	support_log_expect("join port=modem0", 0);
 }
 END_TEST
 
@@ -291,7 +292,8 @@ main(void)
 	tcase_add_test(tc, connection_may_be_closed_and_the_lease_lives);
 	tcase_add_test(tc, second_open_of_the_holder_joins_his_lease);
 	tcase_add_test(tc, descendant_of_the_holder_joins_his_lease);
-	support_add(tc, descendant_under_another_uid_would_wait_for_itself, geteuid() == 0, needs_root);
+	support_add(tc, descendant_under_another_uid_would_wait_for_itself, geteuid() == 0,
+		    needs_root);
 	tcase_add_test(tc, process_that_was_passed_the_descriptor_joins);
 	tcase_add_test(tc, process_that_had_the_descriptor_and_closed_it_queues);
 	tcase_add_test(tc, seventeenth_description_is_refused);

@@ -1,7 +1,7 @@
 /*
- * test_e2e_line.c - what reaches the line and how the next holder finds it, with a real comleased: no
- * byte lost that was written before a close, none of an old holder behind the new one's first, and
- * nothing that a holder does with his descriptor outlives his lease.
+ * test_e2e_line.c - what reaches the line and how the next holder finds it, with a real comleased:
+ * no byte lost that was written before a close, none of an old holder behind the new one's first,
+ * and nothing that a holder does with his descriptor outlives his lease.
  */
 #include "support.h"
 
@@ -20,12 +20,28 @@
 
 static int master;
 
+#define LINE_PORT SUPPORT_PORT_AT("modem0") "baud = 38400\n"
+
 static void
-begin(void)
+begin_with(const char *config)
 {
 	support_begin();
 	master = support_plug("modem0");
-	support_start("[broker]\nmode = 0666\n" SUPPORT_PORT("modem0") "baud = 38400\n");
+	support_start(config);
+}
+
+/* A turnaround that the keeper does at once, together with the end ... */
+static void
+begin(void)
+{
+	begin_with("[broker]\nmode = 0666\n" LINE_PORT "hangup-ms = 0\n");
+}
+
+/* ... and one of several steps. */
+static void
+begin_stepwise(void)
+{
+	begin_with("[broker]\nmode = 0666\n" LINE_PORT "hangup-ms = 2\nsettle-ms = 1\n");
 }
 
 static struct comlease_request
@@ -129,7 +145,7 @@ START_TEST(block_written_by_a_process_that_is_killed_arrives)
 
 	for (i = 0; i < 10; i++)
 		expect_block_of('w', true);
-	ck_assert_int_eq(support_log_count("end port=modem0 .*reason=died"), 10);
+	support_log_expect("end port=modem0 .*reason=died", 10);
 }
 END_TEST
 
@@ -164,11 +180,11 @@ expect_documented_line(int fd)
 	ck_assert_uint_eq(t.c_oflag & OPOST, 0);
 	ck_assert_uint_eq(t.c_lflag & (ICANON | ECHO | ISIG | IEXTEN), 0);
 	ck_assert_uint_eq(t.c_cflag & (CSIZE | PARENB | CSTOPB | CREAD | CLOCAL | CRTSCTS),
-	    CS8 | CREAD | CLOCAL);
+			  CS8 | CREAD | CLOCAL);
 	ck_assert_uint_eq(t.c_cc[VMIN], 1);
 	ck_assert_uint_eq(t.c_cc[VTIME], 0);
 	ck_assert_int_eq(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_ACCMODE | O_APPEND | O_ASYNC),
-	    O_NONBLOCK | O_RDWR);
+			 O_NONBLOCK | O_RDWR);
 }
 
 static void
@@ -313,25 +329,33 @@ START_TEST(each_grant_starts_from_the_documented_state)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(Suite *s, const char *name, void (*setup)(void))
 {
-	Suite *s = suite_create("e2e_line");
-	TCase *tc = tcase_create("line");
+	TCase *tc = tcase_create(name);
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, begin, support_end);
+	tcase_add_checked_fixture(tc, setup, support_end);
 	tcase_add_test(tc, block_written_just_before_close_arrives_whole_and_first);
 	tcase_add_test(tc, block_written_by_a_process_that_closes_arrives);
 	tcase_add_test(tc, block_written_by_a_process_that_ends_arrives);
 	tcase_add_test(tc, block_written_by_a_process_that_is_killed_arrives);
 	tcase_add_test(tc, input_that_nobody_read_does_not_reach_the_next_holder);
 	tcase_add_test(tc, locks_and_settings_of_a_holder_end_with_his_close);
-	support_add(tc, locks_and_settings_of_a_revoked_holder_change_nothing,
-	    support_can_revoke(), "taking a port back needs CAP_SYS_ADMIN");
+	support_add(tc, locks_and_settings_of_a_revoked_holder_change_nothing, support_can_revoke(),
+		    "taking a port back needs CAP_SYS_ADMIN");
 	support_add(tc, games_of_an_ordinary_users_holder_change_nothing, geteuid() == 0,
-	    "other users' processes need root");
+		    "other users' processes need root");
 	tcase_add_test(tc, each_grant_starts_from_the_documented_state);
 	suite_add_tcase(s, tc);
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("e2e_line");
+
+	add_tests(s, "at once", begin);
+	add_tests(s, "stepwise", begin_stepwise);
 	return support_run(s);
 }

@@ -1,6 +1,6 @@
 /*
- * test_e2e_restart.c - broker, keeper or all of comleased ends while leases live and clients wait. P9:
- * no holder notices, nobody else gets in, whoever waited gets the port in his turn, by himself.
+ * test_e2e_restart.c - broker, keeper or all of comleased ends while leases live and clients wait.
+ * P9: no holder notices, nobody else gets in, whoever waited gets the port in his turn, by himself.
  */
 #include "support.h"
 
@@ -12,7 +12,6 @@ static int master;
 static struct support_child holder, waiters[WAITERS];
 static int64_t token;
 static json_int_t since;
-
 
 static struct comlease_request
 wish_of(const char *label, int priority)
@@ -156,7 +155,8 @@ START_TEST(holder_joins_and_is_revoked_after_a_restart)
 	ck_assert_int_eq(support_held(&holder), token);
 	support_wait_descriptions("modem0", 2);
 	support_connect(&c);
-	support_call(&c, "Revoke", json_pack("{s:s, s:I}", "port", "modem0", "token", token), false);
+	support_call(&c, "Revoke", json_pack("{s:s, s:I}", "port", "modem0", "token", token),
+		     false);
 	if (support_can_revoke())
 		support_reply(&c);
 	else

@@ -1,6 +1,6 @@
 /*
- * test_e2e_revoke.c - taking a port back, with a real comleased: whose descriptors die, when, and who
- * may do it. Where a port can't be taken back (an ordinary user) most of it is skipped.
+ * test_e2e_revoke.c - taking a port back, with a real comleased: whose descriptors die, when, and
+ * who may do it. Where a port can't be taken back (an ordinary user) most of it is skipped.
  */
 #include "support.h"
 
@@ -122,8 +122,10 @@ send_fd(int socket, int fd)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct iovec iov = { .iov_base = (char[]){ 'f' }, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 
 	control.align.cmsg_level = SOL_SOCKET;
 	control.align.cmsg_type = SCM_RIGHTS;
@@ -141,8 +143,10 @@ receive_fd(int socket)
 	} control;
 	char byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	int fd;
 
 	ck_assert_int_eq(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC), 1);
@@ -182,12 +186,14 @@ START_TEST(at_no_grant_does_an_older_descriptor_work)
 	for (i = 0; i < ROUNDS; i++) {
 		support_connect(&c);
 		if (i % 2 == 0)
-			support_call(&c, "Release", json_pack("{s:I}", "token", (json_int_t)token), false);
+			support_call(&c, "Release", json_pack("{s:I}", "token", (json_int_t)token),
+				     false);
 		else
 			support_call(&c, "Revoke", revocation(token), false);
 		fds[i + 1] = support_granted(&waiters[i], &token);
 		for (j = i; j >= 0 && j > i - 8; j--)
-			ck_assert_msg(support_is_dead(fds[j]), "at grant %d descriptor %d works", i + 1, j);
+			ck_assert_msg(support_is_dead(fds[j]), "at grant %d descriptor %d works",
+				      i + 1, j);
 		support_expect_line(fds[i + 1], master);
 		support_reply(&c);
 		support_close(&c);

@@ -115,6 +115,12 @@ START_TEST(a_device_that_is_not_there_is_asked_for_by_its_name)
 	run_client("open -1 ENOENT\n", "open", absent, FLAGS, NULL);
 	fake_last_text(&fake, "device", device, sizeof(device));
 	ck_assert_str_eq(device, absent);
+	/* In the list a colon of a path is written "\\:". */
+	snprintf(absent, sizeof(absent), "%s/pci-0:1", fake.folder);
+	setenv("COMLEASE_DEVICES", "/dev/other:/tmp/pci-0\\:1", 1);
+	run_client("open -1 ENOENT\n", "open", "/tmp/pci-0:1", FLAGS, NULL);
+	fake_last_text(&fake, "device", device, sizeof(device));
+	ck_assert_str_eq(device, "/tmp/pci-0:1");
 }
 END_TEST
 
