@@ -98,9 +98,9 @@ carry_out(const struct lease_step *step)
 static void
 set_alarm(struct broker *b)
 {
-	broker_alarm(b, lease_deadline(&b->host));
+	broker_alarm(b, b->notes_ms); /* the nearest first: then it is set once */
 	broker_alarm(b, b->publish_ms);
-	broker_alarm(b, b->notes_ms);
+	broker_alarm(b, lease_deadline(&b->host));
 }
 
 void

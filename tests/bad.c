@@ -134,6 +134,41 @@ bad_pipe_bytes(int pipe)
 	return bytes;
 }
 
+#define LIST "{\"method\":\"io.comlease.List\"}"
+
+bool
+bad_is_served(int socket)
+{
+	const char *reply;
+
+	if (!bad_send(socket, LIST, sizeof(LIST)))
+		return false;
+	reply = bad_hear(socket);
+	return reply != NULL && strncmp(reply, "{\"parameters\":{\"ports\":[", 24) == 0;
+}
+
+bool
+bad_new_one_is_served(void *unused)
+{
+	int socket = bad_connect();
+	bool served = bad_is_served(socket);
+
+	(void)unused;
+	close(socket);
+	return served;
+}
+
+void
+bad_expect_turned_away(int socket, const char *why)
+{
+	const char *message = bad_hear(socket);
+
+	ck_assert_ptr_nonnull(message);
+	ck_assert_msg(strstr(message, "io.comlease.QuotaExceeded") != NULL, "%s", message);
+	ck_assert_msg(strstr(message, why) != NULL, "%s", message);
+	bad_expect_cut(socket, SUPPORT_SOON_MS);
+}
+
 /* ---- the others ---- */
 
 long

@@ -27,6 +27,13 @@ const char *bad_hear(int socket);
 /* The broker closes the connection before that time, without a message; closes the socket. */
 void bad_expect_cut(int socket, int within_ms);
 
+/* Asks for a List: whether it gets it. The other one does so on a connection of its own. */
+bool bad_is_served(int socket);
+bool bad_new_one_is_served(void *);
+
+/* Told QuotaExceeded with that text, without having asked, and closed. */
+void bad_expect_turned_away(int socket, const char *why);
+
 /* For support_fork(): waits for that port (const char *), says that it has it, and lets go when its
  * pipe ends. The other one writes "!" to it first. */
 void bad_hold(struct support_child *, void *port);

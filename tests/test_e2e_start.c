@@ -1,6 +1,6 @@
 /*
  * test_e2e_start.c - one comleased and its surroundings: a second one, one that was killed, its end
- * by each signal, an ordinary user's, and what its processes may and have.
+ * by each signal, and an ordinary user's.
  */
 #include "bad.h"
 
@@ -267,65 +267,6 @@ START_TEST(ordinary_user_is_told_that_revocation_needs_more)
 }
 END_TEST
 
-/* ---- what its processes may ---- */
-
-/* The line of /proc/PID/status that starts with `key`, behind it. */
-static const char *
-status_of(pid_t pid, const char *key)
-{
-	static char line[256];
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-	f = fopen(path, "re");
-	ck_assert_ptr_nonnull(f);
-	do
-		ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
-	while (strncmp(line, key, strlen(key)) != 0);
-	fclose(f);
-	return line + strlen(key);
-}
-
-#define CAP_SYS_ADMIN_BIT (1ULL << 21)
-
-static void
-expect_capabilities(pid_t pid, unsigned long long caps)
-{
-	ck_assert_uint_eq(strtoull(status_of(pid, "CapEff:"), NULL, 16), caps);
-	ck_assert_uint_eq(strtoull(status_of(pid, "CapPrm:"), NULL, 16), caps);
-	ck_assert_int_eq(atoi(status_of(pid, "NoNewPrivs:")), 1);
-}
-
-START_TEST(broker_has_the_uid_of_user_and_no_capability_and_keepers_have_one)
-{
-	static const char ids[] = "\t" NOBODY "\t" NOBODY "\t" NOBODY "\t" NOBODY "\n";
-
-	support_begin();
-	support_plug("modem0");
-	support_start("[broker]\nuser = nobody\n" SUPPORT_PORT("modem0"));
-	ck_assert_str_eq(status_of(support_broker(), "Uid:"), ids);
-	ck_assert_str_eq(status_of(support_broker(), "Gid:"), ids);
-	ck_assert_int_eq(atoi(status_of(support_broker(), "Groups:")), 0);
-	expect_capabilities(support_broker(), 0);
-	expect_capabilities(support_keeper("modem0"), CAP_SYS_ADMIN_BIT);
-	close(support_acquire("modem0", NULL));
-	support_end();
-}
-END_TEST
-
-/* Also where it stays the same user. */
-START_TEST(broker_has_no_capability_whoever_it_is)
-{
-	support_begin();
-	support_plug("modem0");
-	support_start(SUPPORT_PORT("modem0"));
-	expect_capabilities(support_broker(), 0);
-	expect_capabilities(support_keeper("modem0"), support_can_revoke() ? CAP_SYS_ADMIN_BIT : 0);
-	support_end();
-}
-END_TEST
-
 START_TEST(user_or_group_that_does_not_exist_is_told)
 {
 	struct support_child broker;
@@ -337,54 +278,6 @@ START_TEST(user_or_group_that_does_not_exist_is_told)
 	ck_assert_ptr_nonnull(strstr(err, _i == 0 ? "no-such-user: no such user; create it"
 						  : "no-such-group: no such group; create it"));
 	ck_assert_int_lt(access(support_socket, F_OK), 0);
-	support_end();
-}
-END_TEST
-
-/* ---- what its processes have ---- */
-
-/* How many descriptors of that device (a path below /dev/pts) a process has. */
-static int
-count_descriptors(pid_t pid, const char *device)
-{
-	char path[64], target[256];
-	ssize_t n;
-	int count = 0;
-
-	for (int fd = 0; fd < 256; fd++) {
-		snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)pid, fd);
-		n = readlink(path, target, sizeof(target) - 1);
-		target[n > 0 ? n : 0] = '\0';
-		count += strcmp(target, device) == 0;
-	}
-	return count;
-}
-
-START_TEST(keeper_has_no_descriptor_of_another_port)
-{
-	static const char *const names[] = { "modem0", "modem1", "modem2" };
-	char devices[3][256];
-	int leases[3];
-
-	support_begin();
-	for (int i = 0; i < 3; i++) {
-		support_plug(names[i]);
-		ck_assert_ptr_nonnull(realpath(support_path(names[i]), devices[i]));
-	}
-	support_start(SUPPORT_PORT("modem0") SUPPORT_PORT("modem1") SUPPORT_PORT("modem2"));
-	for (int i = 0; i < 3; i++)
-		leases[i] = support_acquire(names[i], NULL);
-	support_kill_keeper("modem1"); /* the new one is started while all of them are held */
-	for (int i = 0; i < 3; i++)
-		close(leases[i]);
-	close(support_acquire("modem1", NULL));
-	for (int i = 0; i < 3; i++)
-		for (int j = 0; j < 3; j++)
-			ck_assert_int_eq(count_descriptors(support_keeper(names[i]), devices[j]), i == j);
-	for (int j = 0; j < 3; j++) {
-		ck_assert_int_eq(count_descriptors(support_broker(), devices[j]), 0);
-		ck_assert_int_eq(count_descriptors(support_pid, devices[j]), 0);
-	}
 	support_end();
 }
 END_TEST
@@ -404,14 +297,10 @@ main(void)
 	support_add(tcase, ordinary_user_has_his_own_and_his_clients_find_it, !system_socket,
 		    "a comleased of the system runs, which clients find first");
 	tcase_add_test(tcase, ordinary_user_is_told_that_revocation_needs_more);
-	support_add(tcase, broker_has_the_uid_of_user_and_no_capability_and_keepers_have_one, root,
-		    "needs root");
-	tcase_add_test(tcase, broker_has_no_capability_whoever_it_is);
 	if (root)
 		tcase_add_loop_test(tcase, user_or_group_that_does_not_exist_is_told, 0, 2);
 	else
 		tcase_add_loop_test(tcase, user_or_group_that_does_not_exist_is_told, 1, 2);
-	tcase_add_test(tcase, keeper_has_no_descriptor_of_another_port);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }
