@@ -1,9 +1,10 @@
 /*
- * broker.c - the broker process: one libevent loop, no capability, and nothing in it that blocks. It
- * takes messages from clients, keepers and the supervisor to the core, and carries out the core's
- * steps. Which step comes next it never decides itself.
+ * broker.c - the broker process: one libevent loop, no capability, and nothing in it that blocks.
+ * It takes messages from clients, keepers and the supervisor to the core, and carries out the
+ * core's steps. Which step comes next it never decides itself.
  */
 #include "broker.h"
+#include "clock.h"
 #include "log.h"
 
 #include <errno.h>
@@ -14,35 +15,16 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
-
-uint64_t
-broker_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-int64_t
-broker_real_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 struct port *
 broker_find_port(struct broker *b, const char *name)
 {
 	struct port *port;
 
-	TAILQ_FOREACH(port, &b->ports, entry)
+	TAILQ_FOREACH (port, &b->ports, entry)
 		if (strcmp(port->config.name, name) == 0)
 			return port;
 	return NULL;
@@ -111,193 +93,10 @@ broker_settle(struct broker *b)
 	if (b->settling)
 		return; /* a step led here: the loop below goes on */
 	b->settling = true;
-	while (lease_next(&b->host, broker_now_ms(), &step))
+	while (lease_next(&b->host, clock_now_ms(), &step))
 		carry_out(&step);
 	b->settling = false;
 	set_alarm(b);
-}
-
-/* ---- clients ---- */
-
-static struct account *
-find_account(struct broker *b, uid_t uid)
-{
-	struct account *account;
-
-	TAILQ_FOREACH(account, &b->accounts, entry)
-		if (account->uid == uid)
-			return account;
-	account = calloc(1, sizeof(*account));
-	if (account != NULL) {
-		account->uid = uid;
-		TAILQ_INSERT_TAIL(&b->accounts, account, entry);
-	}
-	return account;
-}
-
-/* Told and closed: too many connections. */
-static void
-turn_away(struct peer *p, unsigned limit, const char *whose, const char *key)
-{
-	char text[160];
-
-	snprintf(text, sizeof(text), "more than %u connections %s (%s)", limit, whose, key);
-	log_line("turn away pid=%ld uid=%ld: %s", (long)p->pid, (long)p->uid, text);
-	peer_send(p,
-	    varlink_error_new("io.comlease.QuotaExceeded", json_pack("{s:s}", "message", text)), -1);
-	peer_close(p);
-}
-
-/* Root has a few in reserve, to look and to mend. */
-#define RESERVE 16
-
-static void
-add_peer(struct broker *b, int socket)
-{
-	struct account *account;
-	struct peer *p;
-	unsigned reserve;
-	int error = peer_new(b->base, socket, &service_handler, b, &p);
-
-	if (error < 0) {
-		log_line("accept error=%s", strerror(-error));
-		return;
-	}
-	TAILQ_INSERT_TAIL(&b->peers, p, entry);
-	b->connections++;
-	account = find_account(b, p->uid);
-	if (account == NULL) {
-		peer_kill(p, "no memory");
-		return;
-	}
-	account->connections++;
-	reserve = p->uid == 0 ? RESERVE : 0;
-	if (account->connections > b->config.connections_uid_max + reserve)
-		turn_away(p, b->config.connections_uid_max, "of one user", "max-connections-per-user");
-	else if (b->connections > b->config.connections_max + reserve)
-		turn_away(p, b->config.connections_max, "in all", "max-connections");
-}
-
-static void
-remove_peer(struct broker *b, struct peer *p)
-{
-	struct account *account = find_account(b, p->uid);
-
-	b->connections--;
-	if (account != NULL && account->connections > 0 && --account->connections == 0) {
-		TAILQ_REMOVE(&b->accounts, account, entry);
-		free(account);
-	}
-	peer_free(p);
-}
-
-void
-broker_peer_gone(struct broker *b, struct peer *p)
-{
-	struct port *port;
-
-	if (p->request != NULL)
-		request_gone(p->request);
-	if (p->subscription != NULL)
-		publish_unsubscribe(b, p);
-	TAILQ_FOREACH(port, &b->ports, entry)
-		if (port->revoker == p)
-			port->revoker = NULL;
-	TAILQ_REMOVE(&b->peers, p, entry);
-	TAILQ_INSERT_TAIL(&b->dead, p, entry);
-	event_active(&b->reaper, EV_TIMEOUT, 0);
-}
-
-/* Freed here, where nobody up the stack uses them. */
-static void
-on_reap(evutil_socket_t socket, short what, void *arg)
-{
-	struct broker *b = arg;
-	struct peer *p;
-
-	(void)socket;
-	(void)what;
-	while ((p = TAILQ_FIRST(&b->dead)) != NULL) {
-		TAILQ_REMOVE(&b->dead, p, entry);
-		remove_peer(b, p);
-	}
-	broker_settle(b);
-}
-
-static void
-refuse_connection(int fd)
-{
-	static const char told[] =
-	    "{\"error\":\"io.comlease.QuotaExceeded\",\"parameters\":{\"message\":\"the broker has no "
-	    "descriptor left; try again\"}}";
-
-	(void)send(fd, told, sizeof(told), MSG_NOSIGNAL | MSG_DONTWAIT);
-	peer_discard(fd);
-}
-
-/* The last descriptors are not for connections but for what the connected ones are granted: four a
- * port at the most (channel, descriptor, two of the holder), and a few. */
-static bool
-is_reserved(const struct broker *b, int fd)
-{
-	struct rlimit limit;
-
-	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    (rlim_t)fd + 4 * b->config.port_count + 8 >= limit.rlim_cur;
-}
-
-/* No descriptor is left: with the spare one the next client is told, and listening pauses, or the
- * loop would spin on a connection that it can't take. */
-static void
-out_of_descriptors(struct broker *b)
-{
-	const struct timeval pause = { .tv_usec = 100000 };
-	int fd;
-
-	if (b->spare >= 0) {
-		close(b->spare);
-		fd = accept4(b->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0)
-			refuse_connection(fd);
-		b->spare = dup(b->listening);
-	}
-	log_line("accept error=%s; pausing", strerror(EMFILE));
-	event_del(&b->accept);
-	event_add(&b->accept_again, &pause);
-}
-
-static void
-on_accept_again(evutil_socket_t socket, short what, void *arg)
-{
-	struct broker *b = arg;
-
-	(void)socket;
-	(void)what;
-	if (b->spare < 0)
-		b->spare = dup(b->listening);
-	event_add(&b->accept, NULL);
-}
-
-static void
-on_accept(evutil_socket_t socket, short what, void *arg)
-{
-	struct broker *b = arg;
-	int fd, n;
-
-	(void)what;
-	for (n = 0; n < 16; n++) { /* the others have their turn too */
-		fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0 && is_reserved(b, fd)) {
-			refuse_connection(fd);
-		} else if (fd >= 0) {
-			add_peer(b, fd);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-			out_of_descriptors(b);
-			return;
-		} else if (errno != EINTR && errno != ECONNABORTED) {
-			return;
-		}
-	}
 }
 
 /* ---- the supervisor ---- */
@@ -309,12 +108,11 @@ broker_serve(struct broker *b)
 
 	if (b->serving || b->listening < 0 || !b->configured)
 		return;
-	TAILQ_FOREACH(port, &b->ports, entry)
+	TAILQ_FOREACH (port, &b->ports, entry)
 		if (!port->reported && !port->late)
 			return;
 	b->serving = true;
-	event_assign(&b->accept, b->base, b->listening, EV_READ | EV_PERSIST, on_accept, b);
-	event_add(&b->accept, NULL);
+	broker_listen(b);
 	log_debug("serve");
 }
 
@@ -335,8 +133,8 @@ become(const struct ipc_message *m)
 	gid_t gid = (gid_t)m->token;
 	uid_t uid = (uid_t)m->number;
 
-	if (m->flag &&
-	    (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
+	if (m->flag && (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+			setresuid(uid, uid, uid) < 0))
 		return -errno;
 	return drop_capabilities();
 }
@@ -397,7 +195,7 @@ handle_config(struct broker *b, const struct ipc_message *m, int fd)
 static void
 handle_listen(struct broker *b, const struct ipc_message *m, int fd)
 {
-	uint64_t now = broker_now_ms();
+	uint64_t now = clock_now_ms();
 
 	b->listening = dup(fd);
 	b->spare = dup(fd);
@@ -474,26 +272,12 @@ new_base(void)
 static void
 clear(struct broker *b)
 {
-	struct peer *p;
-
-	while ((p = TAILQ_FIRST(&b->subscribers)) != NULL)
-		peer_kill(p, NULL);
-	while ((p = TAILQ_FIRST(&b->peers)) != NULL)
-		peer_kill(p, NULL);
+	broker_accept_clear(b);
 	while (!TAILQ_EMPTY(&b->ports))
 		port_free(TAILQ_FIRST(&b->ports));
-	on_reap(-1, 0, b);
 	publish_notes(b);
 	broker_alarm_free(b);
-	event_del(&b->reaper);
-	event_del(&b->accept_again);
 	event_del(&b->supervisor);
-	if (b->serving)
-		event_del(&b->accept);
-	if (b->listening >= 0)
-		close(b->listening);
-	if (b->spare >= 0)
-		close(b->spare);
 	config_free(&b->config);
 	event_base_free(b->base);
 }
@@ -509,24 +293,20 @@ broker_main(void)
 	/* A long message's memory goes back to the system, however the small ones lie around it. */
 	mallopt(M_MMAP_THRESHOLD, 16 * 1024);
 	TAILQ_INIT(&b.ports);
-	TAILQ_INIT(&b.peers);
-	TAILQ_INIT(&b.dead);
-	TAILQ_INIT(&b.subscribers);
-	TAILQ_INIT(&b.accounts);
 	lease_host_init(&b.host, 1, BROKER_TAKE_MS, 0);
 	b.base = new_base();
 	if (b.base == NULL) {
 		log_line("start error=no event loop");
 		return EX_OSERR;
 	}
-	evtimer_assign(&b.reaper, b.base, on_reap, &b);
-	evtimer_assign(&b.accept_again, b.base, on_accept_again, &b);
+	broker_accept_init(&b);
 	publish_init(&b);
 	if (broker_alarm_init(&b) < 0) {
 		log_line("start error=no timer");
 		return EX_OSERR;
 	}
-	event_assign(&b.supervisor, b.base, IPC_SUPERVISOR_FD, EV_READ | EV_PERSIST, on_supervisor, &b);
+	event_assign(&b.supervisor, b.base, IPC_SUPERVISOR_FD, EV_READ | EV_PERSIST, on_supervisor,
+		     &b);
 	event_add(&b.supervisor, NULL);
 	event_base_dispatch(b.base);
 	clear(&b);

@@ -8,6 +8,7 @@
  * one waking for nothing, and none while nothing is due.
  */
 #include "broker.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <sys/timerfd.h>
@@ -23,7 +24,7 @@ on_alarm(evutil_socket_t socket, short what, void *arg)
 	if (read(socket, &count, sizeof(count)) < 0)
 		return;
 	b->alarm_ms = LEASE_NEVER;
-	publish_due(b, broker_now_ms());
+	publish_due(b, clock_now_ms());
 	broker_settle(b);
 }
 

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SOON_MS	       10000
+#define SOON_MS        10000
 #define BACKOFF_MS     100
 #define BACKOFF_MAX_MS 5000
 

@@ -11,16 +11,17 @@
 
 struct child {
 	pid_t pid;
-	int pidfd;	      /* -1: not running */
-	int channel;	      /* our end of IPC_SUPERVISOR_FD; -1 */
-	uint64_t started_ms;  /* CLOCK_MONOTONIC */
-	uint64_t restart_ms;  /* not running: when to start it again */
-	unsigned quick_ends;  /* how often in a row it ended soon after its start */
+	int pidfd;           /* -1: not running */
+	int channel;         /* our end of IPC_SUPERVISOR_FD; -1 */
+	uint64_t started_ms; /* CLOCK_MONOTONIC */
+	uint64_t restart_ms; /* not running: when to start it again */
+	unsigned quick_ends; /* how often in a row it ended soon after its start */
 };
 
 void child_init(struct child *);
 
-/* Starts it: port NULL: the broker, else that port's keeper. 0 or -errno; then restart_ms is set. */
+/* Starts it: port NULL: the broker, else that port's keeper. 0 or -errno; then restart_ms is set.
+ */
 int child_start(struct child *, const char *port, bool verbose, uint64_t now_ms);
 
 /* It has ended (its pidfd says so): reaps it, describes how, sets restart_ms with back-off: at once

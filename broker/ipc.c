@@ -93,9 +93,9 @@ ipc_receive(int channel, struct ipc_message *message, int *fd)
 	struct iovec iov = { .iov_base = message, .iov_len = sizeof(*message) };
 	union control control;
 	struct msghdr header = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = sizeof(control.bytes) };
 	ssize_t n;
 
 	*fd = -1;

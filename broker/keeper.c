@@ -8,6 +8,7 @@
  * one message a round, so that a revocation behind a slow step is seen by the step.
  */
 #include "keeper.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,15 +24,6 @@
 #include "log.h"
 
 #define EVENTS_MAX 8
-
-uint64_t
-keeper_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 int
 keeper_listen(struct keeper *k, int fd, uint32_t events)
@@ -251,14 +243,14 @@ timeout_ms(const struct keeper *k)
 		at = k->turnaround.at_ms;
 	if (at == KEEPER_NEVER)
 		return -1;
-	now = keeper_now_ms();
+	now = clock_now_ms();
 	return at <= now ? 0 : at - now > 60000 ? 60000 : (int)(at - now);
 }
 
 static void
 run_timers(struct keeper *k)
 {
-	uint64_t now = keeper_now_ms();
+	uint64_t now = clock_now_ms();
 
 	if (k->reread_ms <= now)
 		keeper_reread(k);

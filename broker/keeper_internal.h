@@ -84,8 +84,6 @@ struct keeper {
 
 /* ---- keeper.c ---- */
 
-uint64_t keeper_now_ms(void);
-
 /* Tells the broker, in order, now or when its channel takes it. Without a broker: nothing; the next
  * one gets a report. */
 void keeper_send(struct keeper *, const struct ipc_message *);

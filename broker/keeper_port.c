@@ -7,6 +7,7 @@
  * not, it has gone, and our own description must not pin it.
  */
 #include "keeper_internal.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,9 +49,9 @@ schedule_retry(struct keeper *k, bool is_coming)
 		k->retries = 0;
 	if (is_coming) {
 		ms = k->retries < 9 ? (uint64_t)RETRY_MIN_MS << k->retries++ : RETRY_MAX_MS;
-		k->retry_ms = keeper_now_ms() + ms;
+		k->retry_ms = clock_now_ms() + ms;
 	} else if (k->presence != KEEPER_PRESENT && !k->watch.is_complete) {
-		k->retry_ms = keeper_now_ms() + RETRY_MAX_MS;
+		k->retry_ms = clock_now_ms() + RETRY_MAX_MS;
 	}
 }
 
@@ -165,7 +166,7 @@ keeper_own_hangup(struct keeper *k)
 	} else {
 		repair_line(k);
 		if (k->live != 0)
-			k->hungup_ms = keeper_now_ms() + REOPEN_MS;
+			k->hungup_ms = clock_now_ms() + REOPEN_MS;
 	}
 }
 

@@ -8,6 +8,7 @@
  * Revoked descriptions that somebody keeps stand there under older tokens, and count for nothing.
  */
 #include "keeper_internal.h"
+#include "clock.h"
 
 #include <sched.h>
 #include <string.h>
@@ -56,7 +57,7 @@ keeper_set_live(struct keeper *k, uint64_t token, uint64_t count)
 	k->count = count;
 	k->hungup_ms = KEEPER_NEVER;
 	k->rereads = REREADS_QUICK;
-	k->reread_ms = token == 0 ? KEEPER_NEVER : keeper_now_ms() + REREAD_MS;
+	k->reread_ms = token == 0 ? KEEPER_NEVER : clock_now_ms() + REREAD_MS;
 }
 
 void
@@ -98,9 +99,9 @@ schedule(struct keeper *k)
 	if (k->live == 0)
 		k->reread_ms = KEEPER_NEVER;
 	else if (k->rereads < REREADS_QUICK)
-		k->reread_ms = keeper_now_ms() + (1U << k->rereads);
+		k->reread_ms = clock_now_ms() + (1U << k->rereads);
 	else
-		k->reread_ms = keeper_now_ms() + REREAD_MS;
+		k->reread_ms = clock_now_ms() + REREAD_MS;
 }
 
 void

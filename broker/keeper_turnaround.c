@@ -10,6 +10,7 @@
  *	drain -> send -> clean (revoke, restore) -> hang up -> settle -> flush, answer
  */
 #include "keeper_internal.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static void
 wait_in(struct keeper *k, enum keeper_phase phase, uint64_t ms)
 {
 	k->turnaround.phase = phase;
-	k->turnaround.at_ms = keeper_now_ms() + ms;
+	k->turnaround.at_ms = clock_now_ms() + ms;
 }
 
 /* ---- settle, and the end ---- */
@@ -186,7 +187,7 @@ start_send(struct keeper *k)
 {
 	uint64_t ms = (uint64_t)FIFO_BYTES * 10 * 1000 / k->port->baud + 20;
 
-	k->turnaround.end_ms = keeper_now_ms() + (ms < SENT_MAX_MS ? ms : SENT_MAX_MS);
+	k->turnaround.end_ms = clock_now_ms() + (ms < SENT_MAX_MS ? ms : SENT_MAX_MS);
 	k->turnaround.phase = KEEPER_SEND;
 	turnaround_go_on(k);
 }
@@ -195,7 +196,7 @@ static void
 go_on_draining(struct keeper *k, int queued)
 {
 	struct keeper_turnaround *t = &k->turnaround;
-	uint64_t now = keeper_now_ms();
+	uint64_t now = clock_now_ms();
 
 	if (queued < 0) { /* its hang-up follows, or a fault does */
 		cut(k, "error");
@@ -224,7 +225,7 @@ start_drain(struct keeper *k)
 	int queued = device_queued(&k->device);
 
 	t->queued = queued;
-	t->moved_ms = keeper_now_ms();
+	t->moved_ms = clock_now_ms();
 	t->end_ms = t->moved_ms + k->port->drain_ms;
 	t->phase = KEEPER_DRAIN;
 	if (queued > 0)
@@ -246,7 +247,7 @@ turnaround_go_on(struct keeper *k)
 		go_on_draining(k, device_queued(&k->device));
 		break;
 	case KEEPER_SEND:
-		if (keeper_now_ms() >= t->end_ms || device_is_sent(&k->device))
+		if (clock_now_ms() >= t->end_ms || device_is_sent(&k->device))
 			clean(k);
 		else
 			wait_in(k, KEEPER_SEND, 1);
@@ -293,8 +294,8 @@ find_device(struct keeper *k)
 	return k->presence == KEEPER_PRESENT;
 }
 
-/* Nothing is listed, so nothing is to be revoked; a pty has nothing to drain and no call that waits,
- * and there is no line to hang up. */
+/* Nothing is listed, so nothing is to be revoked; a pty has nothing to drain and no call that
+ * waits, and there is no line to hang up. */
 bool
 turnaround_at_once(struct keeper *k)
 {

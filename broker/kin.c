@@ -27,7 +27,7 @@ struct pidfd_info_v1 {
 	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
 	int32_t exit_code;
 };
-#define PIDFD_GET_INFO_V1 _IOWR(0xFF, 11, struct pidfd_info_v1)
+#define PIDFD_GET_INFO_V1   _IOWR(0xFF, 11, struct pidfd_info_v1)
 #define PIDFD_INFO_EXIT_BIT (1ULL << 3)
 
 static size_t
@@ -53,8 +53,7 @@ parse_stat(const char *text, char *state, pid_t *parent, unsigned long *flags)
 	const char *end = strrchr(text, ')');
 	long ppid;
 
-	if (end == NULL ||
-	    sscanf(end + 1, " %c %ld %*d %*d %*d %*d %lu", state, &ppid, flags) != 3)
+	if (end == NULL || sscanf(end + 1, " %c %ld %*d %*d %*d %*d %lu", state, &ppid, flags) != 3)
 		return false;
 	*parent = (pid_t)ppid;
 	return true;
@@ -66,7 +65,7 @@ read_stat(pid_t pid, char *state, pid_t *parent, unsigned long *flags)
 	char text[1024];
 
 	return read_file(pid, "stat", text, sizeof(text)) > 0 &&
-	    parse_stat(text, state, parent, flags);
+	       parse_stat(text, state, parent, flags);
 }
 
 bool
@@ -116,7 +115,7 @@ kin_was_killed(int stat, int pidfd)
 	text[n > 0 ? n : 0] = '\0';
 	if (parse_stat(text, &state, &parent, &flags))
 		return (flags & FLAG_SIGNALED) != 0 &&
-		    ((flags & FLAG_EXITING) != 0 || state == 'Z' || state == 'X');
+		       ((flags & FLAG_EXITING) != 0 || state == 'Z' || state == 'X');
 	if (pidfd < 0 || ioctl(pidfd, PIDFD_GET_INFO_V1, &info) < 0 ||
 	    (info.mask & PIDFD_INFO_EXIT_BIT) == 0)
 		return false;

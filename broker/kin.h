@@ -15,8 +15,9 @@ bool kin_is_descendant(pid_t pid, pid_t ancestor);
 /* The command's name as the kernel has it (15 bytes at most), raw; "" if it can't be seen. */
 void kin_command(pid_t pid, char *name, size_t size);
 
-/* True if the process has been killed by a signal, or is ending by one. pidfd: a descriptor of it,
- * or -1: then a process that has been reaped counts as not killed. */
+/* True if the process has been killed by a signal, or is ending by one. stat: kin_stat()'s, pidfd:
+ * a descriptor of it; either may be negative. Without a pidfd a process that has been reaped counts
+ * as not killed. */
 bool kin_was_killed(int stat, int pidfd);
 
 /* A descriptor of /proc/PID/stat, for kin_was_killed(); it stays that process's. Or -errno. */

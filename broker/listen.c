@@ -125,7 +125,8 @@ take_lock(struct listen *l, char *error)
 	l->lock = lock_file(path, &holder);
 	free(path);
 	if (l->lock == -EWOULDBLOCK)
-		return fail(error, -EADDRINUSE,
+		return fail(
+		    error, -EADDRINUSE,
 		    "%s: served by another comleased (pid %ld); end that one first, or use another "
 		    "socket (-s)",
 		    l->path, holder);
@@ -141,8 +142,9 @@ bind_socket(struct listen *l, const struct config *config, gid_t group, char *er
 	int off = 0;
 
 	if (strlen(l->path) >= sizeof(address.sun_path))
-		return fail(error, -ENAMETOOLONG, "%s: longer than the %zu bytes of a socket's path",
-		    l->path, sizeof(address.sun_path) - 1);
+		return fail(error, -ENAMETOOLONG,
+			    "%s: longer than the %zu bytes of a socket's path", l->path,
+			    sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, l->path);
 	l->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->socket < 0)
@@ -165,20 +167,21 @@ lock_state(struct listen *l, const char *directory, char *error)
 
 	if (result < 0)
 		return fail(error, result, "%s: %s; name another one with --state-dir", directory,
-		    strerror(-result));
+			    strerror(-result));
 	l->state = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->state < 0)
 		return fail(error, -errno, "%s: %s", directory, strerror(errno));
 	if (flock(l->state, LOCK_EX | LOCK_NB) < 0)
 		return fail(error, -EADDRINUSE,
-		    "%s: the state directory of another comleased; name another one with --state-dir",
-		    directory);
+			    "%s: the state directory of another comleased; name another one with "
+			    "--state-dir",
+			    directory);
 	return 0;
 }
 
 int
 listen_open(struct listen *l, const struct config *config, gid_t group,
-    char error[CONFIG_ERROR_MAX])
+	    char error[CONFIG_ERROR_MAX])
 {
 	int result;
 
@@ -188,7 +191,7 @@ listen_open(struct listen *l, const struct config *config, gid_t group,
 	result = make_parent(l->path);
 	if (result < 0)
 		return fail(error, result, "%s: its directory: %s; name another socket with -s",
-		    l->path, strerror(-result));
+			    l->path, strerror(-result));
 	result = take_lock(l, error);
 	if (result == 0)
 		result = lock_state(l, config->state_dir, error);
@@ -222,15 +225,15 @@ write_epoch(int directory, uint32_t epoch, const char *boot)
 		error = -errno;
 	if (close(fd) < 0 && error == 0)
 		error = -errno;
-	if (error == 0 && (renameat(directory, "epoch.new", directory, "epoch") < 0 ||
-				 fsync(directory) < 0))
+	if (error == 0 &&
+	    (renameat(directory, "epoch.new", directory, "epoch") < 0 || fsync(directory) < 0))
 		error = -errno;
 	return error;
 }
 
 int
 listen_next_epoch(const struct listen *l, uint32_t *epoch, bool *restart,
-    char error[CONFIG_ERROR_MAX])
+		  char error[CONFIG_ERROR_MAX])
 {
 	char text[128] = "", boot[64], old_boot[64] = "";
 	unsigned long last = 0;
@@ -243,8 +246,10 @@ listen_next_epoch(const struct listen *l, uint32_t *epoch, bool *restart,
 		    sscanf(text, "%lu %63s", &last, old_boot) != 2 || last >= UINT32_MAX) {
 			close(fd);
 			return fail(error, -EINVAL,
-			    "epoch, in the state directory: damaged; tokens could be given twice. Write "
-			    "\"N x\" into it, with N larger than any token of the log divided by 2^32");
+				    "epoch, in the state directory: damaged; tokens could be given "
+				    "twice. Write "
+				    "\"N x\" into it, with N larger than any token of the log "
+				    "divided by 2^32");
 		}
 		close(fd);
 	}

@@ -26,7 +26,7 @@ int listen_open(struct listen *, const struct config *, gid_t, char error[CONFIG
 /* Begins the next epoch, on disk before it returns. *restart: there was one before since the
  * machine started, so that an old queue may come back. */
 int listen_next_epoch(const struct listen *, uint32_t *epoch, bool *restart,
-    char error[CONFIG_ERROR_MAX]);
+		      char error[CONFIG_ERROR_MAX]);
 
 /* Removes the socket and the lock file. */
 void listen_close(struct listen *);

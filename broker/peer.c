@@ -1,8 +1,8 @@
 /*
- * peer.c - one connection. The tricky idea: it reads no further than one call, so that a client which
- * pipelines is served in its order and costs one message at most; meanwhile the end of the connection
- * is watched for (EV_CLOSED), since that is how a waiter leaves. Reading is switched off only when
- * something comes that may not be read yet: who does not pipeline costs no epoll_ctl().
+ * peer.c - one connection. The tricky idea: it reads no further than one call, so that a client
+ * which pipelines is served in its order and costs one message at most; meanwhile the end of the
+ * connection is watched for (EV_CLOSED), since that is how a waiter leaves. Reading is switched off
+ * only when something comes that may not be read yet: who does not pipeline costs no epoll_ctl().
  */
 #include "peer.h"
 
@@ -57,8 +57,8 @@ watch(struct peer *p)
 
 	if (!is_engaged(p))
 		read_on(p, true);
-	/* The time runs from the first byte: what trickles in does not begin it anew, as it would if
-	 * it were the time of a persistent event. */
+	/* The time runs from the first byte: what trickles in does not begin it anew, as it would
+	 * if it were the time of a persistent event. */
 	if (is_engaged(p) || !varlink_is_partial(&p->wire))
 		event_del(&p->late);
 	else if (!event_pending(&p->late, EV_TIMEOUT, NULL))
@@ -80,7 +80,7 @@ identify(struct peer *p)
 
 int
 peer_new(struct event_base *base, int socket, const struct peer_handler *handler, void *owner,
-    struct peer **peer)
+	 struct peer **peer)
 {
 	struct peer *p = calloc(1, sizeof(*p));
 	int error;
@@ -205,7 +205,8 @@ hand_over(struct peer *p)
 		if (result == VARLINK_AGAIN)
 			break;
 		if (result < 0) {
-			peer_kill(p, result == -ENOMEM ? "no memory" : "what it sent is no JSON object");
+			peer_kill(p, result == -ENOMEM ? "no memory"
+						       : "what it sent is no JSON object");
 			break;
 		}
 		p->busy = true;
@@ -290,7 +291,7 @@ peer_has_read_all(const struct peer *p)
 	int unread = 0;
 
 	return varlink_unsent(&p->wire) == 0 && ioctl(p->socket, SIOCOUTQ, &unread) == 0 &&
-	    unread == 0;
+	       unread == 0;
 }
 
 int
@@ -329,7 +330,8 @@ discard_socket(int socket)
 	pthread_attr_destroy(&attributes);
 }
 
-/* Unread data may carry descriptors, unless the kernel refuses them. After SHUT_RD none can come. */
+/* Unread data may carry descriptors, unless the kernel refuses them. After SHUT_RD none can come.
+ */
 static bool
 may_hold_descriptors(int socket)
 {

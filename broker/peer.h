@@ -1,10 +1,10 @@
 /*
- * peer.h - one client's connection: receive calls, send replies within a bounded outbox, know who it
- * is. It knows Varlink's frames and libevent; not what a call means.
+ * peer.h - one client's connection: receive calls, send replies within a bounded outbox, know who
+ * it is. It knows Varlink's frames and libevent; not what a call means.
  *
  * One call at a time: after `call` has been handed over, the next one is read when peer_done() has
- * said that the reply is complete. A peer that ends is only marked: peer_free() is its owner's, once
- * nobody up the stack uses it.
+ * said that the reply is complete. A peer that ends is only marked: peer_free() is its owner's,
+ * once nobody up the stack uses it.
  */
 #ifndef COMLEASE_PEER_H
 #define COMLEASE_PEER_H
@@ -18,15 +18,15 @@
 #include <sys/types.h>
 
 #define PEER_OUTBOX_BYTES_MAX ((size_t)64 * 1024) /* of replies that the client does not read */
-#define PEER_REQUEST_MS	      5000		  /* for a whole request to arrive */
+#define PEER_REQUEST_MS       5000                /* for a whole request to arrive */
 
 struct peer;
 
 struct peer_handler {
 	/* A whole call has come. The handler answers now or later, then peer_done(). */
 	void (*call)(struct peer *, const struct varlink_call *);
-	/* The connection is over: peer->dead is set. Called once, from within whatever noticed; forget
-	 * it, and peer_free() it later. */
+	/* The connection is over: peer->dead is set. Called once, from within whatever noticed;
+	 * forget it, and peer_free() it later. */
 	void (*gone)(struct peer *);
 };
 
@@ -52,7 +52,7 @@ struct peer {
 
 /* Takes the socket over, also on failure. -errno: it was closed. */
 int peer_new(struct event_base *, int socket, const struct peer_handler *, void *owner,
-    struct peer **);
+	     struct peer **);
 
 /* Sends a message (stolen; NULL: no memory, which ends the connection) and a descriptor (-1: none;
  * stolen). A client that leaves more than PEER_OUTBOX_BYTES_MAX unread is cut off. */

@@ -1,11 +1,13 @@
 /*
- * publish.c - who is told of changes. The state of ports goes to List and Acquire with `more` a little
- * later, so that a hand-over that changes a port five times in a millisecond costs one message, after
- * the grant and not before it. Likewise the events that every hand-over has: they are noted, and go to
- * the log and to the monitors a moment later; all others go at once, and never before what was noted.
- * Only the first waiters are told their place: the work does not grow with the queue.
+ * publish.c - who is told of changes. The state of ports goes to List and Acquire with `more` a
+ * little later, so that a hand-over that changes a port five times in a millisecond costs one
+ * message, after the grant and not before it. Likewise the events that every hand-over has: they
+ * are noted, and go to the log and to the monitors a moment later; all others go at once, and never
+ * before what was noted. Only the first waiters are told their place: the work does not grow with
+ * the queue.
  */
 #include "broker.h"
+#include "clock.h"
 #include "log.h"
 
 #include <inttypes.h>
@@ -29,7 +31,7 @@ concerns(const struct subscription *s, const char *name)
 
 	if (s->ports == NULL)
 		return true;
-	json_array_foreach(s->ports, i, each)
+	json_array_foreach (s->ports, i, each)
 		if (strcmp(json_string_value(each), name) == 0)
 			return true;
 	return false;
@@ -73,7 +75,7 @@ arm(struct broker *b)
 {
 	if (b->publish_ms != LEASE_NEVER)
 		return;
-	b->publish_ms = broker_now_ms() + PUBLISH_MS;
+	b->publish_ms = clock_now_ms() + PUBLISH_MS;
 	broker_alarm(b, b->publish_ms);
 }
 
@@ -105,11 +107,11 @@ publish_removed(struct port *port)
 		if (p->subscription->kind != SUBSCRIBE_LIST ||
 		    !concerns(p->subscription, port->config.name))
 			continue;
-		send_ports(p,
-		    json_pack("[{s:s, s:s, s:s, s:s, s:I, s:b, s:i, s:[]}]", "name",
-			port->config.name, "device", port->config.device, "state", "absent", "reason",
-			"no longer configured", "since", (json_int_t)broker_real_ms(), "revocable",
-			(int)port->config.revocable, "waiting", 0, "waiters"));
+		send_ports(p, json_pack("[{s:s, s:s, s:s, s:s, s:I, s:b, s:i, s:[]}]", "name",
+					port->config.name, "device", port->config.device, "state",
+					"absent", "reason", "no longer configured", "since",
+					(json_int_t)clock_real_ms(), "revocable",
+					(int)port->config.revocable, "waiting", 0, "waiters"));
 	}
 }
 
@@ -124,7 +126,8 @@ publish_waiting(struct request *r)
 	r->told_ahead = (int64_t)ahead;
 	r->told_token = r->port->lease.token;
 	r->told_state = r->port->lease.state;
-	peer_send(r->peer,
+	peer_send(
+	    r->peer,
 	    varlink_reply_new(json_pack("{s:o}", "waiting", describe_waiting(r, ahead)), true), -1);
 }
 
@@ -137,7 +140,8 @@ tell_waiters(struct port *port)
 	for (shown = 0; each != NULL && shown < BROKER_WAITERS_SHOWN; each = next, shown++) {
 		struct request *r = (struct request *)each;
 
-		next = lease_after(each); /* sending can end a connection, and with it the request */
+		next =
+		    lease_after(each); /* sending can end a connection, and with it the request */
 		if (r->more && r->peer != NULL)
 			publish_waiting(r);
 	}
@@ -149,7 +153,7 @@ tell_subscriber(struct broker *b, struct peer *p)
 	json_t *ports = json_array();
 	struct port *port;
 
-	TAILQ_FOREACH(port, &b->ports, entry)
+	TAILQ_FOREACH (port, &b->ports, entry)
 		if (port->changed && concerns(p->subscription, port->config.name) &&
 		    json_array_append_new(ports, describe_port(port)) < 0) {
 			json_decref(ports);
@@ -171,7 +175,7 @@ publish_changes(struct broker *b)
 		if (p->subscription->kind == SUBSCRIBE_LIST)
 			tell_subscriber(b, p);
 	}
-	TAILQ_FOREACH(port, &b->ports, entry) {
+	TAILQ_FOREACH (port, &b->ports, entry) {
 		if (port->changed)
 			tell_waiters(port);
 		port->changed = false;
@@ -204,7 +208,8 @@ put(char *line, size_t n, size_t size, const char *key, const char *value)
 
 	if (value == NULL || n >= size)
 		return n;
-	more = snprintf(line + n, size - n, " %s=%s", key, log_quote(value, quoted, sizeof(quoted)));
+	more =
+	    snprintf(line + n, size - n, " %s=%s", key, log_quote(value, quoted, sizeof(quoted)));
 	return n + (more > 0 ? (size_t)more : 0);
 }
 
@@ -249,12 +254,13 @@ describe_event(const struct publish_event *e)
 	const struct request *r = e->request;
 
 	return json_pack("{s:I, s:s, s:s, s:o*, s:o*, s:s*, s:s*, s:s*, s:o*, s:o*, s:s*}", "time",
-	    (json_int_t)e->time_ms, "event", e->event, "port", e->port->config.name, "token",
-	    e->token == 0 ? NULL : json_integer((json_int_t)e->token), "owner",
-	    r == NULL ? NULL : describe_process(r), "label",
-	    r == NULL || *r->label == '\0' ? NULL : r->label, "state", e->state, "reason", e->reason,
-	    "waited", e->waited_ms < 0 ? NULL : json_integer(e->waited_ms), "held",
-	    e->held_ms < 0 ? NULL : json_integer(e->held_ms), "detail", e->detail);
+			 (json_int_t)e->time_ms, "event", e->event, "port", e->port->config.name,
+			 "token", e->token == 0 ? NULL : json_integer((json_int_t)e->token),
+			 "owner", r == NULL ? NULL : describe_process(r), "label",
+			 r == NULL || *r->label == '\0' ? NULL : r->label, "state", e->state,
+			 "reason", e->reason, "waited",
+			 e->waited_ms < 0 ? NULL : json_integer(e->waited_ms), "held",
+			 e->held_ms < 0 ? NULL : json_integer(e->held_ms), "detail", e->detail);
 }
 
 static void
@@ -272,7 +278,7 @@ emit(struct broker *b, const struct publish_event *e)
 		if (p->subscription->kind == SUBSCRIBE_MONITOR &&
 		    concerns(p->subscription, e->port->config.name))
 			peer_send(p, varlink_reply_new(json_pack("{s:[O]}", "events", event), true),
-			    -1);
+				  -1);
 	}
 	json_decref(event);
 }
@@ -282,7 +288,7 @@ publish_event(struct broker *b, const struct publish_event *e)
 {
 	struct publish_event now = *e;
 
-	now.time_ms = broker_real_ms();
+	now.time_ms = clock_real_ms();
 	publish_notes(b);
 	emit(b, &now);
 }
@@ -293,10 +299,10 @@ publish_note(struct broker *b, const struct publish_event *e)
 	if (b->note_count == BROKER_NOTES_MAX)
 		publish_notes(b);
 	b->notes[b->note_count] = *e;
-	b->notes[b->note_count].time_ms = broker_real_ms();
+	b->notes[b->note_count].time_ms = clock_real_ms();
 	if (b->note_count++ > 0)
 		return;
-	b->notes_ms = broker_now_ms() + NOTES_MS;
+	b->notes_ms = clock_now_ms() + NOTES_MS;
 	broker_alarm(b, b->notes_ms);
 }
 

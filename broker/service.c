@@ -1,14 +1,12 @@
 /*
- * service.c - the methods of io.comlease: decode, decide who may, call the broker, encode. Every
- * member of a call is checked by name and type; what is unknown is refused, so that a misspelt
- * option is never silently ignored.
+ * service.c - the methods of io.comlease: decode, decide who may, call the broker, encode.
  */
 #include "broker.h"
+#include "parameter.h"
 #include "log.h"
 
 #include "../include/comlease.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,14 +28,14 @@ void
 service_error_port(struct peer *p, const char *error, const struct port *port, const char *message)
 {
 	service_error(p, error,
-	    json_pack("{s:s, s:s}", "port", port->config.name, "message", message));
+		      json_pack("{s:s, s:s}", "port", port->config.name, "message", message));
 }
 
 static void
 invalid(struct peer *p, const char *parameter)
 {
 	service_error(p, VARLINK_ERROR("InvalidParameter"),
-	    json_pack("{s:s}", "parameter", parameter));
+		      json_pack("{s:s}", "parameter", parameter));
 }
 
 static void
@@ -46,94 +44,10 @@ no_such_port(struct broker *b, struct peer *p, const char *name)
 	json_t *names = json_array();
 	struct port *port;
 
-	TAILQ_FOREACH(port, &b->ports, entry)
+	TAILQ_FOREACH (port, &b->ports, entry)
 		json_array_append_new(names, json_string(port->config.name));
 	service_error(p, INTERFACE "NoSuchPort",
-	    json_pack("{s:s, s:o}", "port", name, "ports", names));
-}
-
-/* ---- parameters ---- */
-
-enum parameter_type { NAME, TEXT, KEY, NUMBER, NAMES };
-
-struct parameter {
-	const char *name;
-	enum parameter_type type;
-	json_int_t min, max; /* of a number; of a text the bytes at most */
-	void *to; /* const char **, json_int_t *, json_t ** */
-};
-
-static bool
-is_key(const char *text)
-{
-	size_t n;
-
-	for (n = 0; text[n] != '\0'; n++)
-		if (!isxdigit((unsigned char)text[n]))
-			return false;
-	return n == BROKER_KEY_LENGTH;
-}
-
-static bool
-is_names(const json_t *value)
-{
-	const json_t *each;
-	size_t i;
-
-	if (!json_is_array(value))
-		return false;
-	json_array_foreach(value, i, each)
-		if (!json_is_string(each))
-			return false;
-	return true;
-}
-
-static bool
-take(const struct parameter *parameter, json_t *value)
-{
-	const char *text = json_string_value(value);
-	json_int_t number = json_integer_value(value);
-
-	switch (parameter->type) {
-	case NAME:
-	case TEXT:
-	case KEY:
-		if (text == NULL || strlen(text) != json_string_length(value) ||
-		    (parameter->type == NAME && !config_name_is_valid(text)) ||
-		    (parameter->type == KEY && !is_key(text)) ||
-		    (parameter->type == TEXT && strlen(text) > (size_t)parameter->max))
-			return false;
-		*(const char **)parameter->to = text;
-		return true;
-	case NUMBER:
-		if (!json_is_integer(value) || number < parameter->min || number > parameter->max)
-			return false;
-		*(json_int_t *)parameter->to = number;
-		return true;
-	case NAMES:
-		if (!is_names(value))
-			return false;
-		*(json_t **)parameter->to = value;
-		return true;
-	}
-	return false;
-}
-
-/* NULL, or the name of the parameter that is wrong. null is as good as left out. */
-static const char *
-take_all(json_t *object, const struct parameter *parameters)
-{
-	const struct parameter *each;
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(object, name, value) {
-		for (each = parameters; each->name != NULL && strcmp(each->name, name) != 0; each++)
-			;
-		if (each->name == NULL || (!json_is_null(value) && !take(each, value)))
-			return name;
-	}
-	return NULL;
+		      json_pack("{s:s, s:o}", "port", name, "ports", names));
 }
 
 /* ---- List, Monitor ---- */
@@ -145,7 +59,7 @@ unknown_port(struct broker *b, const json_t *names)
 	const json_t *each;
 	size_t i;
 
-	json_array_foreach(names, i, each)
+	json_array_foreach (names, i, each)
 		if (broker_find_port(b, json_string_value(each)) == NULL)
 			return json_string_value(each);
 	return NULL;
@@ -161,12 +75,12 @@ list_ports(struct broker *b, const json_t *names)
 	int error = 0;
 
 	if (names == NULL) {
-		TAILQ_FOREACH(port, &b->ports, entry)
+		TAILQ_FOREACH (port, &b->ports, entry)
 			error |= json_array_append_new(ports, describe_port(port));
 	}
-	json_array_foreach(names, i, each)
-		error |= json_array_append_new(ports,
-		    describe_port(broker_find_port(b, json_string_value(each))));
+	json_array_foreach (names, i, each)
+		error |= json_array_append_new(
+		    ports, describe_port(broker_find_port(b, json_string_value(each))));
 	if (error == 0)
 		return ports;
 	json_decref(ports);
@@ -175,7 +89,7 @@ list_ports(struct broker *b, const json_t *names)
 
 static void
 subscribe(struct broker *b, struct peer *p, enum subscription_kind kind, json_t *names,
-    const char *member, json_t *first)
+	  const char *member, json_t *first)
 {
 	if (publish_subscribe(b, p, kind, names) < 0) {
 		json_decref(first);
@@ -189,9 +103,9 @@ static void
 method_list(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
 	json_t *names = NULL;
-	const struct parameter parameters[] = { { "ports", NAMES, 0, 0, &names },
-		{ NULL, TEXT, 0, 0, NULL } };
-	const char *wrong = take_all(call->parameters, parameters);
+	const struct parameter parameters[] = { { "ports", PARAMETER_NAMES, 0, 0, &names },
+						PARAMETER_END };
+	const char *wrong = parameter_take_all(call->parameters, parameters);
 
 	if (wrong != NULL) {
 		invalid(p, wrong);
@@ -200,8 +114,9 @@ method_list(struct broker *b, struct peer *p, const struct varlink_call *call)
 	} else if (call->more) {
 		subscribe(b, p, SUBSCRIBE_LIST, names, "ports", list_ports(b, names));
 	} else {
-		peer_send(p,
-		    varlink_reply_new(json_pack("{s:o}", "ports", list_ports(b, names)), false), -1);
+		peer_send(
+		    p, varlink_reply_new(json_pack("{s:o}", "ports", list_ports(b, names)), false),
+		    -1);
 		peer_done(p);
 	}
 }
@@ -210,9 +125,9 @@ static void
 method_monitor(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
 	json_t *names = NULL;
-	const struct parameter parameters[] = { { "ports", NAMES, 0, 0, &names },
-		{ NULL, TEXT, 0, 0, NULL } };
-	const char *wrong = take_all(call->parameters, parameters);
+	const struct parameter parameters[] = { { "ports", PARAMETER_NAMES, 0, 0, &names },
+						PARAMETER_END };
+	const char *wrong = parameter_take_all(call->parameters, parameters);
 
 	if (wrong != NULL)
 		invalid(p, wrong);
@@ -231,7 +146,7 @@ find_device(struct broker *b, const char *device, uint64_t rdev)
 {
 	struct port *port;
 
-	TAILQ_FOREACH(port, &b->ports, entry)
+	TAILQ_FOREACH (port, &b->ports, entry)
 		if ((rdev != 0 && port->rdev == rdev) || strcmp(port->config.device, device) == 0)
 			return port;
 	return NULL;
@@ -243,18 +158,20 @@ method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call
 	struct request_wish wish = { .more = call->more };
 	const char *name = NULL, *device = NULL, *wrong;
 	json_int_t rdev = 0, wait = -1, priority = 0, waited = 0;
-	const struct parameter parameters[] = { { "port", NAME, 0, 0, &name },
-		{ "device", TEXT, 0, 4096, &device },
-		{ "rdev", NUMBER, 0, INT64_MAX, &rdev },
-		{ "wait", NUMBER, 0, INT64_C(1) << 40, &wait },
-		{ "priority", NUMBER, -100, 100, &priority },
-		{ "label", NAME, 0, 0, &wish.label },
-		{ "key", KEY, 0, 0, &wish.key },
-		{ "waited", NUMBER, 0, INT64_C(1) << 40, &waited },
-		{ NULL, TEXT, 0, 0, NULL } };
+	const struct parameter parameters[] = {
+		{ "port", PARAMETER_NAME, 0, 0, &name },
+		{ "device", PARAMETER_TEXT, 0, 4096, &device },
+		{ "rdev", PARAMETER_NUMBER, 0, INT64_MAX, &rdev },
+		{ "wait", PARAMETER_NUMBER, 0, INT64_C(1) << 40, &wait },
+		{ "priority", PARAMETER_NUMBER, -100, 100, &priority },
+		{ "label", PARAMETER_NAME, 0, 0, &wish.label },
+		{ "key", PARAMETER_KEY, 0, 0, &wish.key },
+		{ "waited", PARAMETER_NUMBER, 0, INT64_C(1) << 40, &waited },
+		PARAMETER_END
+	};
 	struct port *port;
 
-	wrong = take_all(call->parameters, parameters);
+	wrong = parameter_take_all(call->parameters, parameters);
 	if (wrong == NULL && (name == NULL) == (device == NULL))
 		wrong = name == NULL ? "port" : "device";
 	if (wrong != NULL) {
@@ -280,7 +197,7 @@ find_token(struct broker *b, uint64_t token)
 {
 	struct port *port;
 
-	TAILQ_FOREACH(port, &b->ports, entry)
+	TAILQ_FOREACH (port, &b->ports, entry)
 		if (port->lease.state == LEASE_HELD && port->lease.token == token)
 			return port;
 	return NULL;
@@ -296,9 +213,9 @@ static void
 method_attach(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
 	json_int_t token = 0;
-	const struct parameter parameters[] = { { "token", NUMBER, 1, INT64_MAX, &token },
-		{ NULL, TEXT, 0, 0, NULL } };
-	const char *wrong = take_all(call->parameters, parameters);
+	const struct parameter parameters[] = { { "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
+						PARAMETER_END };
+	const char *wrong = parameter_take_all(call->parameters, parameters);
 	struct request *r = p->request;
 
 	if (wrong != NULL || token == 0) {
@@ -308,9 +225,9 @@ method_attach(struct broker *b, struct peer *p, const struct varlink_call *call)
 	if (r != NULL && r->fd >= 0 && r->port->lease.token == (uint64_t)token)
 		request_attach(r);
 	else
-		not_holder(p,
-		    "no descriptor of that lease waits for this connection: it was not granted here with "
-		    "\"more\", has been attached, or has been taken back");
+		not_holder(p, "no descriptor of that lease waits for this connection: it was not "
+			      "granted here with "
+			      "\"more\", has been attached, or has been taken back");
 	(void)b;
 }
 
@@ -343,9 +260,10 @@ refused_end(struct peer *p, const struct port *port)
 	}
 	if (port->config.revocable)
 		return false;
-	snprintf(text, sizeof(text), "%s: configured with \"revocation = none\": only its holder can end "
-				     "it, by closing the device",
-	    port->config.name);
+	snprintf(text, sizeof(text),
+		 "%s: configured with \"revocation = none\": only its holder can end "
+		 "it, by closing the device",
+		 port->config.name);
 	service_error_port(p, INTERFACE "NotRevocable", port, text);
 	return true;
 }
@@ -354,15 +272,16 @@ static void
 method_release(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
 	json_int_t token = 0;
-	const struct parameter parameters[] = { { "token", NUMBER, 1, INT64_MAX, &token },
-		{ NULL, TEXT, 0, 0, NULL } };
-	const char *wrong = take_all(call->parameters, parameters);
+	const struct parameter parameters[] = { { "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
+						PARAMETER_END };
+	const char *wrong = parameter_take_all(call->parameters, parameters);
 	struct port *port = find_token(b, (uint64_t)token);
 
 	if (wrong != NULL || token == 0) {
 		invalid(p, "token");
 	} else if (port == NULL) {
-		service_error(p, INTERFACE "Revoked",
+		service_error(
+		    p, INTERFACE "Revoked",
 		    json_pack("{s:s, s:s}", "port", "", "message", "that lease has ended"));
 	} else if (!refused_end(p, port)) {
 		end_lease(port, p, LEASE_RELEASED, NULL);
@@ -384,12 +303,13 @@ method_revoke(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
 	const char *name = NULL, *reason = NULL, *wrong;
 	json_int_t token = 0;
-	const struct parameter parameters[] = { { "port", NAME, 0, 0, &name },
-		{ "token", NUMBER, 1, INT64_MAX, &token }, { "reason", TEXT, 0, 200, &reason },
-		{ NULL, TEXT, 0, 0, NULL } };
+	const struct parameter parameters[] = { { "port", PARAMETER_NAME, 0, 0, &name },
+						{ "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
+						{ "reason", PARAMETER_TEXT, 0, 200, &reason },
+						PARAMETER_END };
 	struct port *port;
 
-	wrong = take_all(call->parameters, parameters);
+	wrong = parameter_take_all(call->parameters, parameters);
 	port = name == NULL ? NULL : broker_find_port(b, name);
 	if (wrong != NULL || name == NULL) {
 		invalid(p, wrong != NULL ? wrong : "port");
@@ -399,7 +319,7 @@ method_revoke(struct broker *b, struct peer *p, const struct varlink_call *call)
 		nobody_holds(p, port);
 	} else if (token != 0 && (uint64_t)token != port->lease.token) {
 		service_error_port(p, INTERFACE "Revoked", port,
-		    "that lease has ended; another one holds the port");
+				   "that lease has ended; another one holds the port");
 	} else if (!refused_end(p, port)) {
 		end_lease(port, p, LEASE_REVOKED, reason);
 		broker_settle(b);
@@ -412,12 +332,8 @@ static const struct method {
 	const char *name;
 	void (*run)(struct broker *, struct peer *, const struct varlink_call *);
 } methods[] = {
-	{ "List", method_list },
-	{ "Acquire", method_acquire },
-	{ "Attach", method_attach },
-	{ "Release", method_release },
-	{ "Revoke", method_revoke },
-	{ "Monitor", method_monitor },
+	{ "List", method_list },       { "Acquire", method_acquire }, { "Attach", method_attach },
+	{ "Release", method_release }, { "Revoke", method_revoke },   { "Monitor", method_monitor },
 };
 
 static const struct varlink_interface interfaces[] = {
@@ -441,10 +357,11 @@ unknown_method(struct peer *p, const char *name)
 
 	if (strncmp(name, INTERFACE, strlen(INTERFACE)) == 0) {
 		json_decref(interface);
-		service_error(p, VARLINK_ERROR("MethodNotFound"), json_pack("{s:s}", "method", name));
+		service_error(p, VARLINK_ERROR("MethodNotFound"),
+			      json_pack("{s:s}", "method", name));
 	} else {
 		service_error(p, VARLINK_ERROR("InterfaceNotFound"),
-		    json_pack("{s:o}", "interface", interface));
+			      json_pack("{s:o}", "interface", interface));
 	}
 }
 
@@ -457,10 +374,12 @@ on_call(struct peer *p, const struct varlink_call *call)
 	size_t i;
 	int result = varlink_service_answer(&service, call, &reply);
 
-	if (call->oneway) { /* to which nothing is answered; without an answer no method makes sense */
+	if (call->oneway) { /* to which nothing is answered; without an answer no method makes sense
+			     */
 		if (result == 0)
 			json_decref(reply);
-		log_line("client pid=%ld uid=%ld: a oneway call is ignored", (long)p->pid, (long)p->uid);
+		log_line("client pid=%ld uid=%ld: a oneway call is ignored", (long)p->pid,
+			 (long)p->uid);
 		peer_done(p);
 		return;
 	}

@@ -1,7 +1,7 @@
 /*
- * supervisor.c - starts one broker and one keeper a port, restarts with back-off whoever dies, reads
- * the configuration, and answers who belongs to a holder. It refuses to know what a lease is worth
- * or what a client says.
+ * supervisor.c - starts one broker and one keeper a port, restarts with back-off whoever dies,
+ * reads the configuration, and answers who belongs to a holder. It refuses to know what a lease is
+ * worth or what a client says.
  *
  * The idea: what must survive a crash of the others is held here and is only descriptors: the
  * listening socket (connections queue up in it while a broker starts) and each port's roster (the
@@ -9,6 +9,7 @@
  * both ends at once, so what was under way to its predecessor ends with it and is never read twice.
  */
 #include "supervisor_internal.h"
+#include "clock.h"
 
 #include "log.h"
 
@@ -22,15 +23,6 @@
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
-
-uint64_t
-supervisor_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- reload ---- */
 
@@ -107,7 +99,7 @@ reload(struct supervisor *s)
 static void
 restart_due(struct supervisor *s)
 {
-	uint64_t now = supervisor_now_ms();
+	uint64_t now = clock_now_ms();
 	struct keeper *k;
 
 	if (s->broker.pidfd < 0 && s->broker.restart_ms <= now)
@@ -120,7 +112,7 @@ restart_due(struct supervisor *s)
 static int
 timeout_ms(const struct supervisor *s)
 {
-	uint64_t next = UINT64_MAX, now = supervisor_now_ms();
+	uint64_t next = UINT64_MAX, now = clock_now_ms();
 	const struct keeper *k;
 
 	if (s->broker.pidfd < 0)
@@ -152,7 +144,7 @@ note_end(struct child *child, const char *what, const char *name)
 	char how[32];
 	pid_t pid = child->pid;
 
-	child_ended(child, supervisor_now_ms(), how, sizeof(how));
+	child_ended(child, clock_now_ms(), how, sizeof(how));
 	log_line("ended %s%s%s pid=%ld %s", what, *name != '\0' ? "=" : "", name, (long)pid, how);
 }
 
@@ -219,17 +211,20 @@ start(struct supervisor *s)
 	supervisor_start_broker(s);
 	log_line("start socket=%s ports=%zu", s->config.socket, s->config.port_count);
 	if (s->config.port_count == 0)
-		log_line("no port is configured: add a section \"[port NAME]\" with \"device = PATH\" to "
+		log_line("no port is configured: add a section \"[port NAME]\" with \"device = "
+			 "PATH\" to "
 			 "%s, then send SIGHUP",
-		    s->options->file != NULL ? s->options->file : "/etc/comlease/comlease.conf");
+			 s->options->file != NULL ? s->options->file
+						  : "/etc/comlease/comlease.conf");
 	return EX_OK;
 }
 
 int
 supervisor_main(const struct supervisor_options *options, struct config *config)
 {
-	struct supervisor s = { .options = options, .config = *config, .config_fd = -1,
-		.signals = -1 };
+	struct supervisor s = {
+		.options = options, .config = *config, .config_fd = -1, .signals = -1
+	};
 	int status;
 
 	listen_init(&s.listen);

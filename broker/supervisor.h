@@ -21,7 +21,7 @@ struct config_rules supervisor_rules(void);
 
 /* config_load() with the options applied. */
 int supervisor_load(const struct supervisor_options *, struct config *,
-    char error[CONFIG_ERROR_MAX]);
+		    char error[CONFIG_ERROR_MAX]);
 
 /* Runs until SIGTERM or SIGINT. Takes the configuration over. An exit status of sysexits.h. */
 int supervisor_main(const struct supervisor_options *, struct config *);

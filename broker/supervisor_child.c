@@ -3,6 +3,7 @@
  * configuration, asked nothing, ended.
  */
 #include "supervisor_internal.h"
+#include "clock.h"
 
 #include "kin.h"
 #include "log.h"
@@ -33,7 +34,7 @@ tell(const struct child *child, const struct ipc_message *message, int fd)
 	error = ipc_send(child->channel, message, fd);
 	if (error < 0 && error != -EPIPE)
 		log_line("tell pid=%ld type=%u error=%s", (long)child->pid, message->type,
-		    strerror(-error));
+			 strerror(-error));
 }
 
 /* A description of its own for each child: they read at the same time, and the offset belongs to
@@ -90,7 +91,7 @@ void
 supervisor_start_keeper(struct supervisor *s, struct keeper *k)
 {
 	struct ipc_message roster = { .type = IPC_ROSTER };
-	int error = child_start(&k->child, k->name, s->options->verbose, supervisor_now_ms());
+	int error = child_start(&k->child, k->name, s->options->verbose, clock_now_ms());
 
 	if (error < 0) {
 		log_line("start keeper=%s error=%s", k->name, strerror(-error));
@@ -114,10 +115,10 @@ supervisor_start_broker(struct supervisor *s)
 
 	if (error < 0) {
 		log_line("%s", text);
-		s->broker.restart_ms = supervisor_now_ms() + 1000;
+		s->broker.restart_ms = clock_now_ms() + 1000;
 		return;
 	}
-	error = child_start(&s->broker, NULL, s->options->verbose, supervisor_now_ms());
+	error = child_start(&s->broker, NULL, s->options->verbose, clock_now_ms());
 	if (error < 0) {
 		log_line("start broker error=%s", strerror(-error));
 		return;
@@ -202,7 +203,7 @@ answer(struct supervisor *s, const struct ipc_message *question)
 
 	memcpy(m.text, question->text, sizeof(m.text));
 	m.flag = k != NULL && (kin_is_descendant(pid, holder) ||
-				  roster_has_process(k->roster, question->token, pid) == 1);
+			       roster_has_process(k->roster, question->token, pid) == 1);
 	tell(&s->broker, &m, -1);
 }
 
@@ -226,7 +227,7 @@ supervisor_hear_broker(struct supervisor *s)
 void
 supervisor_stop_children(struct supervisor *s)
 {
-	uint64_t until = supervisor_now_ms() + STOP_MS, now;
+	uint64_t until = clock_now_ms() + STOP_MS, now;
 	struct pollfd fd = { .events = POLLIN };
 	struct keeper *k;
 
@@ -236,7 +237,7 @@ supervisor_stop_children(struct supervisor *s)
 	for (k = s->keepers;; k = k->next) {
 		struct child *child = k == NULL ? &s->broker : &k->child;
 
-		now = supervisor_now_ms();
+		now = clock_now_ms();
 		fd.fd = child->pidfd;
 		if (child->pidfd >= 0) {
 			if (poll(&fd, 1, until > now ? (int)(until - now) : 0) != 1)

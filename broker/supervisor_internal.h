@@ -33,14 +33,13 @@ struct supervisor {
 	bool stopping;
 };
 
-uint64_t supervisor_now_ms(void);
-
 /* ---- supervisor_start.c ---- */
 
 /* The configuration as a sealed file that exists nowhere. A descriptor or -errno. */
 int supervisor_config_file(const struct config *);
 
-/* Who the broker shall be, who may connect, signals, limits: 0, or an exit status that was logged. */
+/* Who the broker shall be, who may connect, signals, limits: 0, or an exit status that was logged.
+ */
 int supervisor_prepare(struct supervisor *, gid_t *socket_group);
 
 /* ---- supervisor_child.c ---- */

@@ -34,7 +34,7 @@ supervisor_rules(void)
 
 int
 supervisor_load(const struct supervisor_options *options, struct config *config,
-    char error[CONFIG_ERROR_MAX])
+		char error[CONFIG_ERROR_MAX])
 {
 	struct config_rules rules = supervisor_rules();
 

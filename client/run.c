@@ -54,7 +54,7 @@ const char run_help[] =
     "there is no PORT, for a COMMAND whose own first argument is `--`.\n"
     "\n"
     "  comlease run efax -d /dev/ttyUSB0 -t 5551234 page.tif\n"
-    "  comlease run -w 60 modem0 -- sh -c 'echo ATI >{}; timeout 2 cat <{}'\n"
+    "  comlease run -w 60 modem0 -- sh -c 'printf \"ATI\\r\" >{}; timeout 2 cat <{}'\n"
     "  comlease run board1 -- esptool --port {} write_flash 0 firmware.bin\n"
     "\n"
     "Exit status: COMMAND's own, 128+N if signal N ended it; 64 usage; 66 no such\n"

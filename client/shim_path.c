@@ -154,8 +154,8 @@ shim_absolute(int dirfd, const char *path, char *absolute, size_t size)
 
 /* ---- COMLEASE_DEVICES ---- */
 
-/* The next path of the list, in which a colon is written "\:" and a backslash "\\". What is too long
- * for `path` is cut: no device has such a path. Returns the rest of the list. */
+/* The next path of the list, in which a colon is written "\:" and a backslash "\\". What is too
+ * long for `path` is cut: no device has such a path. Returns the rest of the list. */
 static const char *
 next_listed(const char *list, char *path, size_t size)
 {

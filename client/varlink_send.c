@@ -88,8 +88,7 @@ varlink_queue(struct varlink *v, const json_t *message, int fd)
 		close(fd);
 		return -EBUSY;
 	}
-	if (varlink_json_print(message, append_out, v) != 0 ||
-	    append_out("", 1, v) != 0) {
+	if (varlink_json_print(message, append_out, v) != 0 || append_out("", 1, v) != 0) {
 		v->out_len = v->out_sent + unsent;
 		if (unsent == 0)
 			free_out(v);

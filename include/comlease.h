@@ -8,12 +8,12 @@
  *	comlease_disconnect(c);
  *	... use fd like any open serial device; close(fd) ends the lease ...
  *
- * A lease lives as long as its descriptor does: through fork, exec, dup and passing it on, until the
- * last copy is closed. There is nothing to renew and no connection to keep.
+ * A lease lives as long as its descriptor does: through fork, exec, dup and passing it on, until
+ *the last copy is closed. There is nothing to renew and no connection to keep.
  *
- * Conventions. Functions return -1 (or NULL) and set errno on failure; a sentence for people is then
- * in comlease_error(). Times are in milliseconds. Strings are UTF-8 and NUL-terminated; those that
- * the library returns belong to the object that they came from. The library never prints, never
+ * Conventions. Functions return -1 (or NULL) and set errno on failure; a sentence for people is
+ *then in comlease_error(). Times are in milliseconds. Strings are UTF-8 and NUL-terminated; those
+ *that the library returns belong to the object that they came from. The library never prints, never
  * installs signal handlers, has no global state; all its descriptors are close-on-exec.
  *
  * Threads. One struct comlease may be used by one thread at a time; different ones are independent.
@@ -32,8 +32,8 @@
  *	ESTALE		the lease has been taken back
  *	ECONNREFUSED	there is no broker (nobody at the socket, for reconnect_ms)
  *	EPROTO		the broker answered something that is no answer
- *	EINTR		a signal handler ran (without SA_RESTART or with it); the request is withdrawn
- *	ENOMEM, EMFILE	as always
+ *	EINTR		a signal handler ran (without SA_RESTART or with it); the request is
+ *withdrawn ENOMEM, EMFILE	as always
  */
 #ifndef COMLEASE_H
 #define COMLEASE_H
@@ -63,14 +63,14 @@ struct comlease_process {
 
 /* What is asked for. Always start from COMLEASE_REQUEST_INIT: members may be added. */
 struct comlease_request {
-	size_t size;	    /* sizeof(struct comlease_request): which members there are */
-	const char *port;   /* the port's name, or NULL and ... */
-	const char *device; /* ... the absolute path of its device, and */
-	uint64_t rdev;	    /* its st_rdev; 0: not known. EITHER port OR device. */
-	int64_t wait_ms;    /* 0: not at all; COMLEASE_FOREVER */
-	int priority;	    /* -100..100 */
-	const char *label;  /* what to call this work; NULL */
-	const char *key;    /* 32 hexadecimal digits: whoever shows it joins this lease; NULL */
+	size_t size;          /* sizeof(struct comlease_request): which members there are */
+	const char *port;     /* the port's name, or NULL and ... */
+	const char *device;   /* ... the absolute path of its device, and */
+	uint64_t rdev;        /* its st_rdev; 0: not known. EITHER port OR device. */
+	int64_t wait_ms;      /* 0: not at all; COMLEASE_FOREVER */
+	int priority;         /* -100..100 */
+	const char *label;    /* what to call this work; NULL */
+	const char *key;      /* 32 hexadecimal digits: whoever shows it joins this lease; NULL */
 	int64_t reconnect_ms; /* how long to look for a broker that has gone or is not there yet:
 			       * 30000; 0: not at all */
 };
@@ -93,11 +93,11 @@ struct comlease_lease {
 /* Why a request waits. The strings live until the next call on the connection. */
 struct comlease_waiting {
 	const char *port, *device;
-	const char *state;  /* "held", "turnaround", "absent", ... */
-	const char *reason; /* for people, or NULL */
-	int64_t ahead;	    /* how many are before this request */
+	const char *state;              /* "held", "turnaround", "absent", ... */
+	const char *reason;             /* for people, or NULL */
+	int64_t ahead;                  /* how many are before this request */
 	struct comlease_process holder; /* pid 0: nobody */
-	int64_t holder_since_ms;	/* since 1970 */
+	int64_t holder_since_ms;        /* since 1970 */
 };
 
 /*
@@ -134,11 +134,12 @@ int comlease_acquire(struct comlease *, const struct comlease_request *, struct 
  */
 int comlease_request(struct comlease *, const struct comlease_request *);
 int comlease_fd(const struct comlease *);
-short comlease_events(const struct comlease *); /* POLLIN, POLLOUT */
+short comlease_events(const struct comlease *);   /* POLLIN, POLLOUT */
 int comlease_timeout_ms(const struct comlease *); /* -1: none */
 int comlease_dispatch(struct comlease *, struct comlease_lease *);
 
-/* Between comlease_request() and its end: why it waits. 0, or -1 with EAGAIN (nothing known yet). */
+/* Between comlease_request() and its end: why it waits. 0, or -1 with EAGAIN (nothing known yet).
+ */
 int comlease_waiting(const struct comlease *, struct comlease_waiting *);
 
 /* Withdraws the request under way. */
@@ -156,8 +157,8 @@ struct comlease_port {
 	const char *name, *device;
 	const char *state;  /* "absent", "turnaround", "free", "held", "faulted" */
 	const char *reason; /* for people, or NULL */
-	uint64_t rdev;	    /* 0: not there */
-	uint64_t token;	    /* 0: nobody has it */
+	uint64_t rdev;      /* 0: not there */
+	uint64_t token;     /* 0: nobody has it */
 	struct comlease_process holder;
 	int64_t holder_since_ms; /* since 1970 */
 	size_t waiting;

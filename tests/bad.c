@@ -44,7 +44,8 @@ bad_send(int socket, const void *bytes, size_t size)
 
 	while (sent < size) {
 		ck_assert_msg(support_poll(socket, POLLOUT, until), "the broker does not read");
-		n = send(socket, (const char *)bytes + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(socket, (const char *)bytes + sent, size - sent,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN)
 			return false;
 		sent += n > 0 ? (size_t)n : 0;

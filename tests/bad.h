@@ -8,7 +8,7 @@
 
 #include "support.h"
 
-#define BAD_LATENCY_MS 200 /* of somebody else's List meanwhile */
+#define BAD_LATENCY_MS 200  /* of somebody else's List meanwhile */
 #define BAD_CUT_MS     5000 /* how long half a message may take: PEER_REQUEST_MS */
 
 /* ---- the bad one: a plain socket ---- */

@@ -11,7 +11,7 @@
 # that want one modem at the same moment both succeed, one after the other, and neither makes a lock file.
 #
 # efax that may not wait (-n) says `Warning: DEVICE locked or busy. waiting.` and tries again every 8 seconds, for
-# ever; uucico says `ERROR: open (DEVICE): Device or resource busy` in its log and ends with 1.
+# ever; uucico writes `ERROR: All matching ports in use` to its log and ends with 1.
 
 set -u
 # shellcheck source=lib.sh

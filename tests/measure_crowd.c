@@ -16,7 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OF_EACH 100  /* connections of a helper: each request has all of its descriptors looked at \
+#define OF_EACH                                                                                    \
+	100          /* connections of a helper: each request has all of its descriptors looked at \
 		      */
 #define RESERVED 200 /* descriptors of the broker that are not for waiters */
 

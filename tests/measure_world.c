@@ -18,8 +18,9 @@
 #include <unistd.h>
 
 #define START_MS 5000
-#define AWAIT_MS 30000 /* thousands of waiters take their time: each is compared with the holder   \
-			*/
+#define AWAIT_MS                                                                                   \
+	30000 /* thousands of waiters take their time: each is compared with the holder            \
+	       */
 
 int
 measure_pty(char *name, size_t size)

@@ -155,7 +155,7 @@ said_to_modem() { tail -n "+$((SEEN_LINES + 1))" modems.log | sed -n "s/.* $NODE
 heard_exactly() { [ "$(said_to_modem)" = "$*${*:+ }" ] || { echo "the exchange heard $(said_to_modem), not $*"; return 1; }; }
 
 start_modems "$NODE" far
-start_broker < <(printf '[broker]\nmode = 0666\n'; port modem0 | sed "s|/modem0$|/$NODE|")
+start_broker < <(printf '[broker]\nmode = 0666\n'; port modem0 | sed "s|/modem0$|/$NODE|; s|^hangup-ms.*|hangup-ms = 100|")
 
 # ---- one after another ----
 
@@ -247,7 +247,8 @@ handler_removes_nothing()
 	local pid=$!
 	wait_port modem0 '"waiting":1' && kill "$pid" && wait "$pid"
 	release gate
-	[ "$(tail -n 1 unlink.said)" = removed ] || { echo "the handler: $(cat unlink.said)"; return 1; }
+	# perl looks first, and in the private view there is nothing
+	[ "$(tail -n 1 unlink.said)" = "No such file or directory" ] || { cat unlink.said; return 1; }
 	[ -e "$LOCK" ] && rm "$LOCK"
 }
 if [ -w /var/lock ]; then
@@ -258,7 +259,7 @@ fi
 
 # ---- killed in a call ----
 
-holder_pid() { comlease status --json modem0 | sed -n 's/.*"owner":{[^}]*"pid":\([0-9]*\).*/\1/p'; }
+holder_pid() { comlease status --json modem0 | grep -o '"lease":.*' | grep -o '"pid":[0-9]*' | sed -n '1s/.*://p'; }
 killed_in_a_call() # PROGRAM SIGNAL NUMBER
 {
 	local far log pid
@@ -366,7 +367,7 @@ alarm_interrupts() # SAYS COMMAND...
 	wait_port modem0 '"waiting":0' && release gate && [ "$said" = "$says" ] || { echo "$said"; return 1; }
 }
 check "alarm() around open(): its handler runs, open() says EINTR, its place is given up" \
-	alarm_interrupts $'EINTR\nhandler' perl -e "$EINTR" "$DEVICE"
+	alarm_interrupts $'handler\nEINTR' perl -e "$EINTR" "$DEVICE"
 check "... and what Python makes of it" alarm_interrupts "gave up" /usr/bin/python3 -c "$PYTHON_ALARM" "$DEVICE"
 
 ctrl_c()
@@ -413,7 +414,7 @@ one_lease()
 	before=$(grep -c ' grant ' broker.log)
 	# picocom and stty open it, the shell twice, socat in a pipeline; somebody else waits all the time
 	terminal one comlease run modem0 -- sh -c 'echo up; read -r line
-		stty -F {} -a >/dev/null && echo "ATS7=41" >{} && timeout 10 sed /OK/q <{} &&
+		stty -F {} -a >/dev/null && printf "ATS7=41\r" >{} && timeout 10 sed /OK/q <{} &&
 		printf "ATS7=42\r" | timeout 10 socat -t 1 - OPEN:{} | grep -a OK && exec picocom -b 38400 {}'
 	shows one up && begins sh && wait_port modem0 '"waiting":1' && keys one $'\r' && shows one 'Terminal ready' &&
 		keys one $'ATS7=43\r' && shows one OK && heard_exactly 41 42 43 && keys one $'\001\030' && ends one &&
@@ -427,5 +428,5 @@ else
 	skip "several programs under one run PORT" "picocom or socat is not installed"
 fi
 
-check "at the end: the port is free, nobody waits" wait_port modem0 '"state":"free".*"waiting":0'
+check "at the end the port is free and nobody waits" wait_port modem0 '"state":"free".*"waiting":0'
 finish

@@ -1,7 +1,7 @@
 /*
  * test_e2e_bad.c - what a client can send to a real comleased: bytes that are no message, messages
- * that are no call, calls that make no sense. It is told, or cut off; nobody else notices, nothing of
- * it stays.
+ * that are no call, calls that make no sense. It is told, or cut off; nobody else notices, nothing
+ * of it stays.
  */
 #include "bad.h"
 
@@ -12,11 +12,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define LONGEST 65536
-#define LIST	"{\"method\":\"io.comlease.List\"}"
-#define CALL(m) "{\"method\":\"io.comlease." m "\"}"
-#define WITH(m, parameters) \
-	"{\"method\":\"io.comlease." m "\",\"parameters\":{" parameters "}}"
+#define LONGEST             65536
+#define LIST                "{\"method\":\"io.comlease.List\"}"
+#define CALL(m)             "{\"method\":\"io.comlease." m "\"}"
+#define WITH(m, parameters) "{\"method\":\"io.comlease." m "\",\"parameters\":{" parameters "}}"
 
 /* Nobody else noticed: checked by everyone at once, as the fixture's end does once more. */
 static void
@@ -32,7 +31,10 @@ expect_list_works(int socket)
 
 /* ---- what is no message: cut off ---- */
 
-#define BYTES(text) { text, sizeof(text) }
+#define BYTES(text)                                                                                \
+	{                                                                                          \
+		text, sizeof(text)                                                                 \
+	}
 
 static const struct {
 	const char *bytes;
@@ -165,7 +167,8 @@ END_TEST
 /* Varlink: to a oneway call no answer is sent. Without one, none of ours makes sense. */
 START_TEST(oneway_call_is_not_answered_and_not_carried_out)
 {
-	static const char get_info[] = "{\"method\":\"org.varlink.service.GetInfo\",\"oneway\":true}",
+	static const char get_info[] =
+	    "{\"method\":\"org.varlink.service.GetInfo\",\"oneway\":true}",
 			  acquire[] = "{\"method\":\"io.comlease.Acquire\",\"oneway\":true,"
 				      "\"parameters\":{\"port\":\"modem0\"}}";
 	int socket = bad_connect();

@@ -1,7 +1,7 @@
 /*
  * test_e2e_bad_fd.c - clients that send descriptors to a real comleased, which takes none: with a
- * kernel that refuses them at the sender (SO_PASSRIGHTS), and with one that does not. The worst is a
- * TCP socket whose close blocks for as long as its owner has said.
+ * kernel that refuses them at the sender (SO_PASSRIGHTS), and with one that does not. The worst is
+ * a TCP socket whose close blocks for as long as its owner has said.
  */
 #include "bad.h"
 
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LIST	 "{\"method\":\"io.comlease.List\"}"
+#define LIST     "{\"method\":\"io.comlease.List\"}"
 #define LINGER_S 60
 
 static bool passes; /* this comleased can't refuse them */
@@ -110,8 +110,8 @@ END_TEST
 /* A descriptor behind a call that waits: seen when the call has been answered, or at the end. */
 START_TEST(descriptor_behind_a_waiting_call_is_refused)
 {
-	static const char acquire[] =
-	    "{\"method\":\"io.comlease.Acquire\",\"parameters\":{\"port\":\"modem0\",\"wait\":300}}";
+	static const char acquire[] = "{\"method\":\"io.comlease.Acquire\",\"parameters\":{"
+				      "\"port\":\"modem0\",\"wait\":300}}";
 	int holder = support_acquire("modem0", NULL), socket = bad_connect(), ends[2], result;
 
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
@@ -133,7 +133,8 @@ END_TEST
 static void
 make_lingering(int ends[2])
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct linger linger = { .l_onoff = 1, .l_linger = LINGER_S };
 	socklen_t size = sizeof(address);
 	static char bytes[64 * 1024];

@@ -1,7 +1,7 @@
 /*
  * test_e2e_fault.c - devices and keepers in trouble: not there, gone in the middle of a lease, no
- * serial device at all, not permitted, a keeper that hangs. The port says what is wrong, its waiters
- * wait or are told, and the other ports go on.
+ * serial device at all, not permitted, a keeper that hangs. The port says what is wrong, its
+ * waiters wait or are told, and the other ports go on.
  */
 #include "bad.h"
 
@@ -70,8 +70,7 @@ static void
 start_waiters(struct support_child *waiters, const char *state)
 {
 	for (int i = 0; i < WAITERS; i++) {
-		support_fork(&waiters[i], bad_hold_and_write,
-			     (void *)(uintptr_t) "modem0", -1);
+		support_fork(&waiters[i], bad_hold_and_write, (void *)(uintptr_t) "modem0", -1);
 		support_wait_port("modem0", state, i + 1);
 	}
 }

@@ -1,7 +1,7 @@
 /*
- * test_e2e_limit.c - clients that want too much of a real comleased: connections, places in a queue,
- * replies that they do not read, its time. Each is told why, or cut off, and everybody else is served
- * as before.
+ * test_e2e_limit.c - clients that want too much of a real comleased: connections, places in a
+ * queue, replies that they do not read, its time. Each is told why, or cut off, and everybody else
+ * is served as before.
  */
 #include "bad.h"
 
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LIST	     "{\"method\":\"io.comlease.List\"}"
+#define LIST         "{\"method\":\"io.comlease.List\"}"
 #define ROOT_RESERVE 16 /* connections that root has beyond every limit */
 
 /* ---- replies that nobody reads ---- */
@@ -153,9 +153,9 @@ START_TEST(queue_takes_as_many_as_configured)
 		support_queue(&waiting[i], "modem0", NULL);
 	support_connect(&another);
 	support_call(&another, "Acquire", json_pack("{s:s}", "port", "modem0"), false);
-	ck_assert_ptr_nonnull(strstr(support_string(support_error(&another, "QueueFull"),
-						    "message", NULL),
-				     "modem0: 3 wait already, as many as max-waiters allows"));
+	ck_assert_ptr_nonnull(
+	    strstr(support_string(support_error(&another, "QueueFull"), "message", NULL),
+		   "modem0: 3 wait already, as many as max-waiters allows"));
 	support_close(&waiting[1]);
 	support_wait_port("modem0", "held", 2);
 	support_call(&another, "Acquire", json_pack("{s:s}", "port", "modem0"), false);

@@ -130,12 +130,14 @@ expect_faults(const char *text, const char *file)
 			continue;
 		ck_assert_msg(at != NULL, "%s", line);
 		number = strtol(at + strlen(pattern), &end, 10);
-		ck_assert_msg(number > 0 && strncmp(end, ": ", 2) == 0 && end[2] != '\0', "%s", line);
+		ck_assert_msg(number > 0 && strncmp(end, ": ", 2) == 0 && end[2] != '\0', "%s",
+			      line);
 		seen |= number < 32 ? 1U << number : 0;
 	}
 	for (unsigned number = 2; number <= 7; number++)
 		if (number != 4)
-			ck_assert_msg((seen >> number & 1) != 0, "line %u: not in %s", number, text);
+			ck_assert_msg((seen >> number & 1) != 0, "line %u: not in %s", number,
+				      text);
 }
 
 START_TEST(every_fault_is_named_with_file_and_line)
@@ -251,9 +253,9 @@ START_TEST(good_file_adds_and_removes_ports_and_leaves_the_others)
 
 	write_conf(PORTS("kept", "new"), "hangup-ms = 0\n");
 	reload("done");
-	ck_assert_ptr_nonnull(strstr(support_string(support_error(&waiter, "OpenFailed"), "message",
-						    NULL),
-				     "queued: it is no longer configured"));
+	ck_assert_ptr_nonnull(
+	    strstr(support_string(support_error(&waiter, "OpenFailed"), "message", NULL),
+		   "queued: it is no longer configured"));
 	support_close(&waiter);
 	support_expect_line(kept, kept_modem);
 	support_expect_line(gone, gone_modem); /* the holder is undisturbed */

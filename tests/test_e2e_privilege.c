@@ -1,6 +1,6 @@
 /*
- * test_e2e_privilege.c - what the processes of a real comleased may do, and what they have: the broker
- * no capability and no device, a keeper one capability and its own device.
+ * test_e2e_privilege.c - what the processes of a real comleased may do, and what they have: the
+ * broker no capability and no device, a keeper one capability and its own device.
  */
 #include "support.h"
 
@@ -109,7 +109,8 @@ START_TEST(keeper_has_no_descriptor_of_another_port)
 	close(support_acquire("modem1", NULL));
 	for (int i = 0; i < 3; i++)
 		for (int j = 0; j < 3; j++)
-			ck_assert_int_eq(count_descriptors(support_keeper(names[i]), devices[j]), i == j);
+			ck_assert_int_eq(count_descriptors(support_keeper(names[i]), devices[j]),
+					 i == j);
 	for (int j = 0; j < 3; j++) {
 		ck_assert_int_eq(count_descriptors(support_broker(), devices[j]), 0);
 		ck_assert_int_eq(count_descriptors(support_pid, devices[j]), 0);

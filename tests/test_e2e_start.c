@@ -78,10 +78,9 @@ START_TEST(second_one_on_the_same_socket_names_the_first)
 	support_begin();
 	support_plug("modem0");
 	support_start(SUPPORT_PORT("modem0"));
-	support_exec(&second,
-		     (const char *const[]){ "comleased", "-c", support_path("conf"), "-s",
-					    support_socket, "--state-dir", support_path("other"),
-					    NULL });
+	support_exec(&second, (const char *const[]){ "comleased", "-c", support_path("conf"), "-s",
+						     support_socket, "--state-dir",
+						     support_path("other"), NULL });
 	expect_ends_with(&second, 69);
 	ck_assert_ptr_nonnull(strstr(err, support_socket));
 	snprintf(pid, sizeof(pid), "(pid %d)", (int)support_pid);
@@ -218,7 +217,8 @@ make_users_folders(void)
 		support_use_uid(uid);
 	ck_assert_int_eq(mkdir(support_path("run"), 0700), 0);
 	ck_assert_int_eq(chown(support_path("run"), uid, (gid_t)-1), 0);
-	snprintf(support_socket, sizeof(support_socket), "%s", support_path("run/comlease/comlease.sock"));
+	snprintf(support_socket, sizeof(support_socket), "%s",
+		 support_path("run/comlease/comlease.sock"));
 }
 
 START_TEST(ordinary_user_has_his_own_and_his_clients_find_it)
@@ -272,7 +272,8 @@ START_TEST(user_or_group_that_does_not_exist_is_told)
 	struct support_child broker;
 
 	support_begin();
-	write_conf(_i == 0 ? "[broker]\nuser = no-such-user\n" : "[broker]\ngroup = no-such-group\n");
+	write_conf(_i == 0 ? "[broker]\nuser = no-such-user\n"
+			   : "[broker]\ngroup = no-such-group\n");
 	support_exec(&broker, (const char *const[]){ "comleased", PATHS, NULL });
 	expect_ends_with(&broker, 78);
 	ck_assert_ptr_nonnull(strstr(err, _i == 0 ? "no-such-user: no such user; create it"
@@ -287,7 +288,8 @@ main(void)
 {
 	Suite *suite = suite_create("start");
 	TCase *tcase = tcase_create("start");
-	bool root = geteuid() == 0, system_socket = access("/run/comlease/comlease.sock", F_OK) == 0;
+	bool root = geteuid() == 0,
+	     system_socket = access("/run/comlease/comlease.sock", F_OK) == 0;
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, second_one_on_the_same_socket_names_the_first);

@@ -21,9 +21,11 @@ limit_broker(int resource, rlim_t limit)
 {
 	struct rlimit now;
 
-	ck_assert_int_eq(prlimit(support_broker(), (enum __rlimit_resource)resource, NULL, &now), 0);
+	ck_assert_int_eq(prlimit(support_broker(), (enum __rlimit_resource)resource, NULL, &now),
+			 0);
 	now.rlim_cur = limit;
-	ck_assert_int_eq(prlimit(support_broker(), (enum __rlimit_resource)resource, &now, NULL), 0);
+	ck_assert_int_eq(prlimit(support_broker(), (enum __rlimit_resource)resource, &now, NULL),
+			 0);
 }
 
 static rlim_t
@@ -31,7 +33,8 @@ limit_of_broker(int resource)
 {
 	struct rlimit now;
 
-	ck_assert_int_eq(prlimit(support_broker(), (enum __rlimit_resource)resource, NULL, &now), 0);
+	ck_assert_int_eq(prlimit(support_broker(), (enum __rlimit_resource)resource, NULL, &now),
+			 0);
 	return now.rlim_cur;
 }
 
@@ -96,8 +99,9 @@ START_TEST(broker_without_a_descriptor_goes_on)
 	for (int i = 0; i < CROWD; i++)
 		sockets[i] = bad_connect();
 	support_call(&client, "Acquire", json_pack("{s:s}", "port", "modem0"), false);
-	ck_assert_ptr_nonnull(strstr(
-	    support_string(support_error(&client, "OpenFailed"), "message", NULL), "no descriptor"));
+	ck_assert_ptr_nonnull(
+	    strstr(support_string(support_error(&client, "OpenFailed"), "message", NULL),
+		   "no descriptor"));
 	support_ask(&client, "List", NULL);
 	expect_no_spinning();
 	limit_broker(RLIMIT_NOFILE, limit);
@@ -228,7 +232,8 @@ main(void)
 		       crowd_that_uses_up_the_descriptors_is_turned_away_and_others_are_granted);
 	tcase_add_test(tcase, broker_without_a_descriptor_goes_on);
 #ifdef __SANITIZE_ADDRESS__
-	support_add(tcase, broker_without_memory_goes_on, false, "AddressSanitizer needs terabytes");
+	support_add(tcase, broker_without_memory_goes_on, false,
+		    "AddressSanitizer needs terabytes");
 #else
 	tcase_add_test(tcase, broker_without_memory_goes_on);
 #endif
