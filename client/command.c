@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Looks for `name` as execvp() does: 0 and the path, or ENOENT, EACCES. */
+/* Looks for `name` as a shell does: 0 and the path, or ENOENT, EACCES. */
 static int
 look_up(const char *name, char path[PATH_MAX])
 {
@@ -39,8 +39,8 @@ look_up(const char *name, char path[PATH_MAX])
 				return 0;
 			if (!folders || S_ISREG(st.st_mode))
 				error = EACCES;
-		} else if (errno == EACCES) {
-			error = EACCES;
+		} else if (errno == EACCES && !folders) {
+			error = EACCES; /* a folder of PATH that is not ours to search is no answer */
 		}
 		folders = folders && folders[len] ? folders + len + 1 : NULL;
 	} while (folders);
