@@ -23,139 +23,28 @@
 # For more patience `comlease run PORT -- minicom -D {}`. None of the others has such a limit.
 
 set -u
+HERE=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "$HERE/lib.sh"
 cd "$SCRATCH" || exit 1
-NODE=${SCRATCH##*.} # the device has a name of its own, so that its lock file would have one too
-DEVICE=$SCRATCH/$NODE
-export HOME=$SCRATCH TERM=vt100 SHELL=/bin/bash LC_ALL=C
-# No modem strings of its own, or minicom writes them for two seconds.
-printf 'pu minit\npu mreset\npu rtscts No\n' >.minirc.dfl
-
-# ---- programs on terminals of their own ----
-
-# terminal NAME COMMAND...: starts it on a new pty; what it shows is read with `shows`, keys come from `keys`.
-declare -A PROGRAM KEYS SCREEN
-terminal()
-{
-	local name=$1 keys screen
-	shift
-	mkfifo "$name.keys" "$name.screen" 2>/dev/null
-	exec {keys}<>"$name.keys" {screen}<>"$name.screen"
-	timeout 60 script -qefc "exec $(printf '%q ' "$@")" /dev/null <"$name.keys" >"$name.screen" 2>&1 \
-		{keys}>&- {screen}>&- &
-	PROGRAM[$name]=$!
-	KEYS[$name]=$keys
-	SCREEN[$name]=$screen
-}
-
-keys() { printf '%s' "$2" >&"${KEYS[$1]}"; }
-
-# shows NAME TEXT: reads on until the screen has shown it.
-shows()
-{
-	local seen="" char
-	while IFS= read -r -t 20 -N 1 -u "${SCREEN[$1]}" char; do
-		seen+=$char
-		[[ $seen != *"$2" ]] || return 0
-	done
-	printf '%s never showed: %s\nbut: %q\n' "$1" "$2" "$seen"
-	return 1
-}
-
-# ends NAME [STATUS]: waits for its end (a status is a pattern); what it has shown since is in $LAST.
-ends()
-{
-	local result keys=${KEYS[$1]} screen=${SCREEN[$1]}
-	wait "${PROGRAM[$1]}"
-	result=$?
-	LAST=$(timeout 0.1 cat <&"$screen" | tr -d '\0')
-	exec {keys}>&- {screen}>&-
-	[[ $result == ${2:-0} ]] || { printf '%s: exit status %s: %q\n' "$1" "$result" "$LAST"; return 1; }
-}
-
-# ---- what is known about each program ----
-
-cp "$(command -v cu)" cu 2>/dev/null # the installed one may be set-uid: then it takes no shim
-chmod 755 cu
-
-PYSERIAL='
-import serial, sys
-with serial.Serial(sys.argv[1], 38400, timeout=20) as port:
-    print("ready", flush=True)
-    port.write(input().encode() + b"\r")
-    print(port.read_until(b"OK\r\n").decode(), flush=True)
-    input()'
-PERL='
-$| = 1;
-open(my $port, "+<", $ARGV[0]) or die "$ARGV[0]: $!\n";
-print "ready\n";
-chomp(my $line = <STDIN>);
-syswrite($port, "$line\r");
-my $heard = "";
-until ($heard =~ /OK\r\n/) { sysread($port, $heard, 100, length $heard) or die "$!\n" }
-print $heard;
-<STDIN>'
-# shellcheck disable=SC2016
-SHELL_SCRIPT='
-exec 3<>"$1" || exit 1
-echo ready
-read -r line
-printf "%s\r" "$line" >&3
-cr=$(printf "\r")
-while read -r heard <&3 && [ "$heard" != "OK$cr" ]; do :; done
-printf "%s\n" "$heard"
-read -r line'
-
-TERMINALS="minicom cu picocom" # minicom waits for 20 s only: it is the first
-SCRIPTS="pyserial socat perl sh bash"
-# has PROGRAM: is it installed?
-has()
-{
-	case $1 in
-	cu) [ -s "$SCRATCH/cu" ] ;;
-	pyserial) /usr/bin/python3 -c 'import serial' 2>/dev/null ;;
-	*) command -v "$1" >/dev/null ;;
-	esac
-}
-
-# known PROGRAM: sets COMMAND, READY (what it shows once it has the port), QUIT (the keys that end it).
-known()
-{
-	READY=ready QUIT=$'\r'
-	case $1 in
-	minicom) COMMAND=(minicom -D "$DEVICE" -b 38400) READY='for help on special keys' QUIT=$'\001q\r' ;;
-	cu) # says so before it sets its terminal to raw, and a CR typed too early would become a LF
-		COMMAND=(sh -c 'stty raw && exec "$@"' sh "$SCRATCH/cu" -l "$DEVICE" -s 38400)
-		READY='Connected.' QUIT='~.'
-		;;
-	picocom) COMMAND=(picocom -b 38400 "$DEVICE") READY='Terminal ready' QUIT=$'\001\030' ;;
-	pyserial) COMMAND=(/usr/bin/python3 -c "$PYSERIAL" "$DEVICE") ;;
-	perl) COMMAND=(perl -e "$PERL" "$DEVICE") ;;
-	socat)
-		COMMAND=(socat -d -d -,raw,echo=0,escape=0x1d "OPEN:$DEVICE,raw,echo=0")
-		READY='starting data transfer loop' QUIT=$'\035'
-		;;
-	sh | bash) COMMAND=("$1" -c "$SHELL_SCRIPT" "$1" "$DEVICE") ;;
-	esac
-}
-
-begins() { known "$1" && terminal "$1" comlease run -l "$1" -- "${COMMAND[@]}"; }
-
-# works PROGRAM NUMBER: it has the port, talks to the modem and quits.
-works()
-{
-	known "$1"
-	shows "$1" "$READY" && keys "$1" "ATS7=$2"$'\r' && shows "$1" OK && keys "$1" "$QUIT" && ends "$1"
-}
-
-# said_to_modem: the numbers that the exchange has seen on modem0 since the last call of `fresh`.
-fresh() { SEEN_LINES=$(wc -l <modems.log); }
-said_to_modem() { tail -n "+$((SEEN_LINES + 1))" modems.log | sed -n "s/.* $NODE at text=\"ATS7=\([0-9]*\)\"$/\1/p" | tr '\n' ' '; }
-heard_exactly() { [ "$(said_to_modem)" = "$*${*:+ }" ] || { echo "the exchange heard $(said_to_modem), not $*"; return 1; }; }
+# shellcheck source=terminals.sh
+. "$HERE/terminals.sh"
 
 start_modems "$NODE" far
 start_broker < <(printf '[broker]\nmode = 0666\n'; port modem0 | sed "s|/modem0$|/$NODE|; s|^hangup-ms.*|hangup-ms = 100|")
+
+# A test that fails leaves programs behind, and they would stand in the way of the next one.
+check_alone()
+{
+	local before=$FAILED pid
+	FAILED=0
+	check "$@"
+	if [ $FAILED != 0 ]; then
+		for pid in $(jobs -pr); do [ "$pid" = "$BROKER" ] || kill "$pid"; done
+		wait_port modem0 '"state":"free".*"waiting":0'
+	fi
+	FAILED=$((FAILED | before))
+}
 
 # ---- one after another ----
 
@@ -170,31 +59,33 @@ number=20
 for program in $TERMINALS $SCRIPTS; do
 	number=$((number + 1))
 	if has "$program"; then
-		check "$program talks to the modem and leaves" one_by_one "$program" $number
+		check_alone "$program talks to the modem and leaves" one_by_one "$program" $number
 		ALL+=("$program")
 		NUMBERS+=("$number")
 	else
-		skip "$program talks to the modem and leaves" "not installed"
+		skip "$program talks to the modem and leaves" "not installed, or not for this user"
 	fi
 done
 
 
 # ---- all at the same moment ----
 
-# asked_in_order: the programs in the order in which the broker heard of them, which is anybody's.
-asked_in_order() { tail -n "+$((BROKER_LINES + 1))" broker.log | sed -n 's/.* request port=modem0 .*label=//p' | grep -vx gate; }
 waited() { tail -n "+$((BROKER_LINES + 1))" broker.log | grep " grant .*label=$1" | grep -q 'waited_ms=[1-9]'; }
 
 at_the_same_moment()
 {
-	local program order=() numbers=() i
+	local program order=() numbers=() i log
 	fresh
 	BROKER_LINES=$(wc -l <broker.log)
 	hold gate modem0 -l gate || return 1
 	for program in "${ALL[@]}"; do begins "$program"; done
-	wait_port modem0 "\"waiting\":${#ALL[@]}" && release gate || return 1
-	mapfile -t order < <(asked_in_order)
-	[ "${#order[@]}" = "${#ALL[@]}" ] || { echo "asked: ${order[*]}"; return 1; }
+	reading log tail -n "+$((BROKER_LINES + 1))" -f broker.log
+	while [ "${#order[@]}" -lt "${#ALL[@]}" ]; do # the order in which the broker hears of them is anybody's
+		wait_line "$log" ' request port=modem0 .*label=(.*)' || break
+		[ "${BASH_REMATCH[1]}" = gate ] || order+=("${BASH_REMATCH[1]}")
+	done
+	done_reading "$log"
+	wait_port modem0 "\"waiting\":${#ALL[@]}" && release gate || { echo "asked: ${order[*]}"; return 1; }
 	for program in "${order[@]}"; do
 		for i in "${!ALL[@]}"; do
 			[ "${ALL[i]}" != "$program" ] || break
@@ -204,7 +95,7 @@ at_the_same_moment()
 	done
 	heard_exactly "${numbers[@]}" && wait_port modem0 '"state":"free".*"waiting":0'
 }
-check "${#ALL[@]} programs at the same moment: each waits, all are served in the order in which they asked" at_the_same_moment
+check_alone "${#ALL[@]} programs at the same moment: each waits, all are served in the order in which they asked" at_the_same_moment
 
 # ---- lock files ----
 
@@ -225,11 +116,11 @@ for program in minicom cu; do
 	looks='LCK\.\.'"$NODE"
 	[ $program = minicom ] || looks='lock/TMP0'
 	if ! has $program; then
-		skip "$program makes no lock file" "not installed"
+		skip "$program makes no lock file" "not installed, or not for this user"
 	elif ! strace -o /dev/null true 2>/dev/null; then
 		skip "$program makes no lock file" "strace is not allowed here"
 	else
-		check "$program makes no lock file" makes_no_lock_file $program 35 "$looks"
+		check_alone "$program makes no lock file" makes_no_lock_file $program 35 "$looks"
 	fi
 done
 
@@ -252,7 +143,7 @@ handler_removes_nothing()
 	[ -e "$LOCK" ] && rm "$LOCK"
 }
 if [ -w /var/lock ]; then
-	check "a handler that runs while a program waits does not remove the broker's lock file" handler_removes_nothing
+	check_alone "a handler that runs while a program waits does not remove the broker's lock file" handler_removes_nothing
 else
 	skip "a handler that runs while a program waits does not remove the broker's lock file" "/var/lock is not for us to write"
 fi
@@ -278,13 +169,13 @@ killed_in_a_call() # PROGRAM SIGNAL NUMBER
 }
 for program in $TERMINALS; do
 	if has "$program"; then
-		check "$program gets SIGTERM in a call: hung up, no lock file left, the next one has the port" \
+		check_alone "$program gets SIGTERM in a call: hung up, no lock file left, the next one has the port" \
 			killed_in_a_call "$program" TERM 36
 	else
-		skip "$program gets SIGTERM in a call" "not installed"
+		skip "$program gets SIGTERM in a call" "not installed, or not for this user"
 	fi
 done
-has minicom && check "minicom gets SIGKILL in a call: likewise" killed_in_a_call minicom KILL 37
+has minicom && check_alone "minicom gets SIGKILL in a call: likewise" killed_in_a_call minicom KILL 37
 
 # ---- a program that does not want to wait ----
 
@@ -336,11 +227,11 @@ refused_within() # SECONDS LEAST_MS MOST_MS
 }
 mkfifo far.keys
 if [ "${#ALL[@]}" = 8 ]; then
-	check "without patience: EBUSY at once, in each program's own words" refused_within 0 0 10000
-	check "two seconds of patience: EBUSY after them" refused_within 2 2000 12000
+	check_alone "without patience: EBUSY at once, in each program's own words" refused_within 0 0 10000
+	check_alone "two seconds of patience: EBUSY after them" refused_within 2 2000 12000
 else
-	skip "without patience: EBUSY at once, in each program's own words" "not all are installed"
-	skip "two seconds of patience: EBUSY after them" "not all are installed"
+	skip "without patience: EBUSY at once, in each program's own words" "not all are installed, or not for this user"
+	skip "two seconds of patience: EBUSY after them" "not all are installed, or not for this user"
 fi
 
 # ---- signals ----
@@ -366,9 +257,9 @@ alarm_interrupts() # SAYS COMMAND...
 	said=$(timeout 20 comlease run -- "$@" 2>&1)
 	wait_port modem0 '"waiting":0' && release gate && [ "$said" = "$says" ] || { echo "$said"; return 1; }
 }
-check "alarm() around open(): its handler runs, open() says EINTR, its place is given up" \
+check_alone "alarm() around open(): its handler runs, open() says EINTR, its place is given up" \
 	alarm_interrupts $'handler\nEINTR' perl -e "$EINTR" "$DEVICE"
-check "... and what Python makes of it" alarm_interrupts "gave up" /usr/bin/python3 -c "$PYTHON_ALARM" "$DEVICE"
+check_alone "... and what Python makes of it" alarm_interrupts "gave up" /usr/bin/python3 -c "$PYTHON_ALARM" "$DEVICE"
 
 ctrl_c()
 {
@@ -378,7 +269,7 @@ ctrl_c()
 	kill "$(comlease status --json modem0 | sed -n 's/.*"waiters":\[[^]]*"pid":\([0-9]*\).*/\1/p')" &&
 		ends patient '*' && wait_port modem0 '"waiting":0' && release gate
 }
-check "a program that is killed while it waits leaves the queue" ctrl_c
+check_alone "a program that is killed while it waits leaves the queue" ctrl_c
 
 # ---- the shim without `run` ----
 
@@ -392,7 +283,7 @@ no_broker_no_hindrance()
 	said=$(COMLEASE_SOCKET=$SCRATCH/nobody LD_PRELOAD=$SHIM timeout 10 perl -e "$ERRNO" far 2>&1)
 	[ "$said" = $'opened\ndevice\nENOENT' ] || { echo "$said"; return 1; }
 }
-check "preloaded by hand, no broker: the device itself is opened, a file that is not there is ENOENT" no_broker_no_hindrance
+check_alone "preloaded by hand, no broker: the device itself is opened, a file that is not there is ENOENT" no_broker_no_hindrance
 preloaded_waits()
 {
 	hold gate modem0 || return 1
@@ -401,9 +292,9 @@ preloaded_waits()
 	terminal sh env LD_PRELOAD="$SHIM" "${COMMAND[@]}"
 	wait_port modem0 '"waiting":1' && release gate && works sh 38 && heard_exactly 38
 }
-check "preloaded by hand, with a broker: it waits for its turn" preloaded_waits
+check_alone "preloaded by hand, with a broker: it waits for its turn" preloaded_waits
 unmanaged() { [ "$(timeout 10 comlease run -- stty -F far speed)" -gt 0 ]; }
-check "a device that is not managed is opened at once" unmanaged
+check_alone "a device that is not managed is opened at once" unmanaged
 
 # ---- several programs under one lease ----
 
@@ -423,10 +314,10 @@ one_lease()
 	[ $((after - before)) = 2 ] || { echo "$((after - before)) leases, not 2"; return 1; }
 }
 if has picocom && has socat; then
-	check "several programs under one run PORT share its lease, and a stranger waits until the last has ended" one_lease
+	check_alone "several programs under one run PORT share its lease, and a stranger waits until the last has ended" one_lease
 else
 	skip "several programs under one run PORT" "picocom or socat is not installed"
 fi
 
-check "at the end the port is free and nobody waits" wait_port modem0 '"state":"free".*"waiting":0'
+check_alone "at the end the port is free and nobody waits" wait_port modem0 '"state":"free".*"waiting":0'
 finish

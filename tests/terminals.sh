@@ -1,0 +1,137 @@
+# terminals.sh - terminal programs and scripts on ptys of their own, and what is known about each (sourced after
+# lib.sh, in $SCRATCH)
+#
+# Responsible for starting minicom, cu, picocom, socat, pyserial, perl and shells on $DEVICE, for their keys and
+# screens, and for what the exchange has heard from them. It makes no assertion and starts no broker.
+#
+# The one tricky idea: each program sets register S7 of the modem to a number of its own, so that the exchange's
+# log tells who had the line, and a modem answers that with OK.
+
+NODE=${SCRATCH##*.} # the device has a name of its own, so that its lock file would have one too
+DEVICE=$SCRATCH/$NODE
+export HOME=$SCRATCH TERM=vt100 SHELL=/bin/bash LC_ALL=C
+# No modem strings of its own, or minicom writes them for two seconds.
+printf 'pu minit\npu mreset\npu rtscts No\n' >.minirc.dfl
+
+# ---- programs on terminals of their own ----
+
+# terminal NAME COMMAND...: starts it on a new pty; what it shows is read with `shows`, keys come from `keys`.
+declare -A PROGRAM KEYS SCREEN
+terminal()
+{
+	local name=$1 keys screen
+	shift
+	mkfifo "$name.keys" "$name.screen" 2>/dev/null
+	exec {keys}<>"$name.keys" {screen}<>"$name.screen"
+	timeout 60 script -qefc "exec $(printf '%q ' "$@")" /dev/null <"$name.keys" >"$name.screen" 2>&1 \
+		{keys}>&- {screen}>&- &
+	PROGRAM[$name]=$!
+	KEYS[$name]=$keys
+	SCREEN[$name]=$screen
+}
+
+keys() { printf '%s' "$2" >&"${KEYS[$1]}"; }
+
+# shows NAME TEXT: reads on until the screen has shown it.
+shows()
+{
+	local seen="" char
+	while IFS= read -r -t 20 -N 1 -u "${SCREEN[$1]}" char; do
+		seen+=$char
+		[[ $seen != *"$2" ]] || return 0
+	done
+	printf '%s never showed: %s\nbut: %q\n' "$1" "$2" "$seen"
+	return 1
+}
+
+# ends NAME [STATUS]: waits for its end (a status is a pattern); what it has shown since is in $LAST.
+ends()
+{
+	local result keys=${KEYS[$1]} screen=${SCREEN[$1]}
+	wait "${PROGRAM[$1]}"
+	result=$?
+	LAST=$(timeout 0.1 cat <&"$screen" | tr -d '\0')
+	exec {keys}>&- {screen}>&-
+	[[ $result == ${2:-0} ]] || { printf '%s: exit status %s: %q\n' "$1" "$result" "$LAST"; return 1; }
+}
+
+# ---- what is known about each program ----
+
+cp "$(command -v cu)" cu 2>/dev/null # the installed one may be set-uid: then it takes no shim
+chmod 755 cu
+
+PYSERIAL='
+import serial, sys
+with serial.Serial(sys.argv[1], 38400, timeout=20) as port:
+    print("ready", flush=True)
+    port.write(input().encode() + b"\r")
+    print(port.read_until(b"OK\r\n").decode(), flush=True)
+    input()'
+PERL='
+$| = 1;
+open(my $port, "+<", $ARGV[0]) or die "$ARGV[0]: $!\n";
+print "ready\n";
+chomp(my $line = <STDIN>);
+syswrite($port, "$line\r");
+my $heard = "";
+until ($heard =~ /OK\r\n/) { sysread($port, $heard, 100, length $heard) or die "$!\n" }
+print $heard;
+<STDIN>'
+# shellcheck disable=SC2016
+SHELL_SCRIPT='
+exec 3<>"$1" || exit 1
+echo ready
+read -r line
+printf "%s\r" "$line" >&3
+cr=$(printf "\r")
+while read -r heard <&3 && [ "$heard" != "OK$cr" ]; do :; done
+printf "%s\n" "$heard"
+read -r line'
+
+TERMINALS="minicom cu picocom" # minicom waits for 20 s only: it is the first
+SCRIPTS="pyserial socat perl sh bash"
+# has PROGRAM: is it installed, for this user?
+has()
+{
+	case $1 in
+	cu) [ -s "$SCRATCH/cu" ] ;;
+	minicom) command -v minicom >/dev/null && getent passwd "$(id -u)" >/dev/null ;; # else: You don't exist. Go away.
+	pyserial) /usr/bin/python3 -c 'import serial' 2>/dev/null ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
+# known PROGRAM: sets COMMAND, READY (what it shows once it has the port), QUIT (the keys that end it).
+known()
+{
+	READY=ready QUIT=$'\r'
+	case $1 in
+	minicom) COMMAND=(minicom -D "$DEVICE" -b 38400) READY='for help on special keys' QUIT=$'\001q\r' ;;
+	cu) # says so before it sets its terminal to raw, and a CR typed too early would become a LF
+		COMMAND=(sh -c 'stty raw && exec "$@"' sh "$SCRATCH/cu" -l "$DEVICE" -s 38400)
+		READY='Connected.' QUIT='~.'
+		;;
+	picocom) COMMAND=(picocom -b 38400 "$DEVICE") READY='Terminal ready' QUIT=$'\001\030' ;;
+	pyserial) COMMAND=(/usr/bin/python3 -c "$PYSERIAL" "$DEVICE") ;;
+	perl) COMMAND=(perl -e "$PERL" "$DEVICE") ;;
+	socat)
+		COMMAND=(socat -d -d -,raw,echo=0,escape=0x1d "OPEN:$DEVICE,raw,echo=0")
+		READY='starting data transfer loop' QUIT=$'\035'
+		;;
+	sh | bash) COMMAND=("$1" -c "$SHELL_SCRIPT" "$1" "$DEVICE") ;;
+	esac
+}
+
+begins() { known "$1" && terminal "$1" comlease run -l "$1" -- "${COMMAND[@]}"; }
+
+# works PROGRAM NUMBER: it has the port, talks to the modem and quits.
+works()
+{
+	known "$1"
+	shows "$1" "$READY" && keys "$1" "ATS7=$2"$'\r' && shows "$1" OK && keys "$1" "$QUIT" && ends "$1"
+}
+
+# said_to_modem: the numbers that the exchange has seen on modem0 since the last call of `fresh`.
+fresh() { SEEN_LINES=$(wc -l <modems.log); }
+said_to_modem() { tail -n "+$((SEEN_LINES + 1))" modems.log | sed -n "s/.* $NODE at text=\"ATS7=\([0-9]*\)\"$/\1/p" | tr '\n' ' '; }
+heard_exactly() { [ "$(said_to_modem)" = "$*${*:+ }" ] || { echo "the exchange heard $(said_to_modem), not $*"; return 1; }; }
