@@ -40,7 +40,8 @@ look_up(const char *name, char path[PATH_MAX])
 			if (!folders || S_ISREG(st.st_mode))
 				error = EACCES;
 		} else if (errno == EACCES && !folders) {
-			error = EACCES; /* a folder of PATH that is not ours to search is no answer */
+			error =
+			    EACCES; /* a folder of PATH that is not ours to search is no answer */
 		}
 		folders = folders && folders[len] ? folders + len + 1 : NULL;
 	} while (folders);

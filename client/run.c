@@ -261,6 +261,9 @@ set_wait(int64_t wait_ms)
 {
 	char s[32];
 
+	/* Neither -n nor -w: what the user has set stays. */
+	if (wait_ms == COMLEASE_FOREVER && getenv("COMLEASE_WAIT"))
+		return 0;
 	if (wait_ms == COMLEASE_FOREVER)
 		return set_variable("COMLEASE_WAIT", "forever");
 	if (wait_ms % 1000)

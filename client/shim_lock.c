@@ -57,23 +57,31 @@ is_name_of(const char *name, const char *device)
 	return *name == *below;
 }
 
-/* Is /dev/NAME, '_' as it is or for '/', that device? */
+static bool
+is_device(const char *folder, const char *name, bool slashes, const struct shim_stat *device)
+{
+	struct shim_stat status;
+	char path[sizeof("/dev/serial/by-path/") + NAME_MAX];
+	int prefix = snprintf(path, sizeof(path), "%s", folder);
+
+	snprintf(path + prefix, sizeof(path) - (size_t)prefix, "%s", name);
+	for (char *c = path + prefix; slashes && *c; c++)
+		*c = *c == '_' ? '/' : *c;
+	shim_stat(AT_FDCWD, path, true, &status);
+	return status.error == 0 && S_ISCHR(status.mode) && status.rdev == device->rdev;
+}
+
+/* Does a program that opened the device by some usual link call its lock file NAME? mgetty writes
+ * '/' as '_'; most take what stands behind the last '/'. */
 static bool
 is_link_to(const char *name, const struct shim_stat *device)
 {
-	struct shim_stat status;
-	char path[5 + NAME_MAX + 1];
-
 	if (device->error || !S_ISCHR(device->mode) || strlen(name) > NAME_MAX)
 		return false;
-	snprintf(path, sizeof(path), "/dev/%s", name);
-	shim_stat(AT_FDCWD, path, true, &status);
-	if (status.error == ENOENT && strchr(name, '_')) {
-		for (char *c = path; *c; c++)
-			*c = *c == '_' ? '/' : *c;
-		shim_stat(AT_FDCWD, path, true, &status);
-	}
-	return status.error == 0 && S_ISCHR(status.mode) && status.rdev == device->rdev;
+	return is_device("/dev/", name, false, device) ||
+	    (strchr(name, '_') && is_device("/dev/", name, true, device)) ||
+	    is_device("/dev/serial/by-id/", name, false, device) ||
+	    is_device("/dev/serial/by-path/", name, false, device);
 }
 
 static bool

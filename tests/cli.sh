@@ -336,6 +336,8 @@ check "run: the environment that the shim reads" environment
 check "run -w, -n, -p, -l: likewise" eval '
 	prints "^2 5 mine$" run -w 2 -p 5 -l mine sh -c "echo \$COMLEASE_WAIT \$COMLEASE_PRIORITY \$COMLEASE_LABEL" &&
 	prints "^0$" run -n sh -c "echo \$COMLEASE_WAIT" && prints "^0.250$" run -w .25 sh -c "echo \$COMLEASE_WAIT"'
+check "run without -n and -w: a COMLEASE_WAIT of the user's stays" eval '
+	COMLEASE_WAIT=3 prints "^3$" run sh -c "echo \$COMLEASE_WAIT"'
 check "run: the socket's path is absolute" eval 'prints "^$PWD/socket$" run -s socket sh -c "echo \$COMLEASE_SOCKET"'
 check "run: options after COMMAND are its own" prints '^-n -w x -- y$' run sh -c 'echo "$*"' -n -n -w x -- y
 check "run -- COMMAND: no PORT, whatever follows" prints '^-- x$' run -- echo -- x
