@@ -79,9 +79,9 @@ is_link_to(const char *name, const struct shim_stat *device)
 	if (device->error || !S_ISCHR(device->mode) || strlen(name) > NAME_MAX)
 		return false;
 	return is_device("/dev/", name, false, device) ||
-	    (strchr(name, '_') && is_device("/dev/", name, true, device)) ||
-	    is_device("/dev/serial/by-id/", name, false, device) ||
-	    is_device("/dev/serial/by-path/", name, false, device);
+	       (strchr(name, '_') && is_device("/dev/", name, true, device)) ||
+	       is_device("/dev/serial/by-id/", name, false, device) ||
+	       is_device("/dev/serial/by-path/", name, false, device);
 }
 
 static bool

@@ -1,5 +1,5 @@
 /*
- * varlink_json.h - reads one JSON object, strictly, and writes one. Private to the codec.
+ * varlink_json.h - reads one JSON object, strictly. Private to the codec.
  */
 #ifndef COMLEASE_VARLINK_JSON_H
 #define COMLEASE_VARLINK_JSON_H
@@ -12,9 +12,5 @@
  * UTF-8, no object, a duplicate key, a NUL character in a string, a number out of range, deeper
  * than VARLINK_DEPTH_MAX; -ENOMEM. */
 int varlink_json_parse(char *text, size_t len, json_t **object);
-
-/* Hands the value's compact text to the callback, piece by piece: as json_dump_callback(). A value
- * that contains itself is not looked for. 0, or what the callback returned. */
-int varlink_json_print(const json_t *value, json_dump_callback_t, void *data);
 
 #endif

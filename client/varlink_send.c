@@ -9,8 +9,6 @@
  */
 #include "varlink.h"
 
-#include "varlink_json.h"
-
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -88,7 +86,8 @@ varlink_queue(struct varlink *v, const json_t *message, int fd)
 		close(fd);
 		return -EBUSY;
 	}
-	if (varlink_json_print(message, append_out, v) != 0 || append_out("", 1, v) != 0) {
+	if (json_dump_callback(message, append_out, v, JSON_COMPACT) != 0 ||
+	    append_out("", 1, v) != 0) {
 		v->out_len = v->out_sent + unsent;
 		if (unsent == 0)
 			free_out(v);
