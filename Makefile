@@ -23,6 +23,10 @@ mandir := $(prefix)/share/man
 docdir := $(prefix)/share/doc/comlease
 completiondir := $(prefix)/share/bash-completion/completions
 
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
 # ---- flags ----
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
@@ -64,6 +68,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_PROGRAMS)) $(BUILD)/tests/
 .PHONY: all programs tests deps check run-check demo run-demo bench run-bench asan tsan valgrind \
 	lint run-lint coverage fuzz install uninstall dist clean help
 .DELETE_ON_ERROR:
+.SECONDARY:
 .SUFFIXES:
 
 all: programs			## build comleased, comlease, the library and the shim
@@ -78,7 +83,8 @@ help:				## this list
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(EXTRA_$(*F)) $(CFLAGS_ALL) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
 
 # The shim's own names, and those of the library in it, stay inside: only what it hooks is seen.
 $(call object,$(SHIM)): CFLAGS_ALL += -fvisibility=hidden
@@ -86,34 +92,38 @@ $(call object,$(wildcard client/*.c)): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(lib
 
 $(BUILD)/gen/io.comlease.c: client/io.comlease.varlink client/embed.awk
 	@mkdir -p $(@D)
-	awk -f client/embed.awk $< > $@
+	$(Q)awk -f client/embed.awk $< > $@
 
 $(BUILD)/gen/io.comlease.o: $(BUILD)/gen/io.comlease.c
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
 
 $(BUILD)/libbroker.a: $(call object,$(BROKER)) $(BUILD)/gen/io.comlease.o
 $(BUILD)/libcomlease.a: $(call object,$(LIBRARY))
 $(BUILD)/libtests.a: $(call object,$(TEST_SHARED))
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/comleased: $(call object,broker/main.c) $(BUILD)/libbroker.a $(BUILD)/libcomlease.a
-	$(CC) $(LINK) $^ $(LIBS_broker) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) $^ $(LIBS_broker) -o $@
 
 $(BUILD)/comlease: $(call object,$(COMMAND)) $(BUILD)/libcomlease.a
-	$(CC) $(LINK) $^ $(LIBS_client) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) $^ $(LIBS_client) -o $@
 
 $(BUILD)/libcomlease.so.$(VERSION): $(call object,$(LIBRARY)) client/libcomlease.map
-	$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-soname,libcomlease.so.0 -Wl,-z,defs \
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-soname,libcomlease.so.0 -Wl,-z,defs \
 	    -Wl,--version-script=client/libcomlease.map $(filter %.o,$^) $(LIBS_client) -o $@
 
 $(BUILD)/libcomlease.so: $(BUILD)/libcomlease.so.$(VERSION)
-	ln -sf $(<F) $(BUILD)/libcomlease.so.0
-	ln -sf $(<F) $@
+	$(Q)ln -sf $(<F) $(BUILD)/libcomlease.so.0
+	$(Q)ln -sf $(<F) $@
 
 $(BUILD)/libcomlease-shim.so: $(call object,$(SHIM)) $(BUILD)/libcomlease.a
-	$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-z,defs -Wl,--exclude-libs,ALL $^ $(LIBS_client) -ldl -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-z,defs -Wl,--exclude-libs,ALL $^ $(LIBS_client) -ldl -o $@
 
 ifeq ($(filter asan tsan,$(FLAVOUR)),)
 else
@@ -128,15 +138,18 @@ $(BUILD)/tests/softmodem: LIBS_test = $(call pkg,--libs spandsp) -lm -lutil
 
 $(BUILD)/tests/softmodem: $(call object,$(SOFTMODEM))
 	@mkdir -p $(@D)
-	$(CC) $(LINK) $^ $(LIBS_test) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) $^ $(LIBS_test) -o $@
 
 $(BUILD)/tests/preload_%.so: tests/preload_%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -std=c11 $(WARN) -O2 -g -fPIC -shared $< -ldl -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c11 $(WARN) -O2 -g -fPIC -shared $< -ldl -o $@
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libtests.a $(BUILD)/libbroker.a $(BUILD)/libcomlease.a
 	@mkdir -p $(@D)
-	$(CC) $(LINK) $^ $(LIBS_broker) $(LIBS_test) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) $^ $(LIBS_broker) $(LIBS_test) -o $@
 
 deps:				## install the Debian packages that building and testing need
 	@tests/deps
@@ -162,7 +175,7 @@ asan: deps			## all tests under AddressSanitizer and UBSan
 
 tsan: deps			## the library's and the shim's tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory FLAVOUR=tsan -j$$(nproc) tests
-	@$(MAKE) --no-print-directory FLAVOUR=tsan run-check SUITES="test_libcomlease"
+	@$(MAKE) --no-print-directory FLAVOUR=tsan run-check SUITES="test_libcomlease test_libcomlease_wait test_shim test_shim_lock"
 
 valgrind: deps			## the unit tests under valgrind
 	@$(MAKE) --no-print-directory FLAVOUR=valgrind -j$$(nproc) tests

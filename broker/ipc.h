@@ -56,10 +56,10 @@ enum ipc_type {
 
 	/* keeper -> broker, by itself */
 	IPC_REPORT,  /* the first on a channel. token: the live lease that the roster lists or 0;
-		      * flag:  the device is there; number: rdev; text: who holds it, as it was given,
-		      * or why  it is not there. The keeper takes the highest token listed with a
-		      * description  that has not been hung up. A FAULT follows if the device is there
-		      * and  can't be used. */
+		      * flag:  the device is there; number: rdev; text: who holds it, as it was
+		      * given,  or why  it is not there. The keeper takes the highest token listed
+		      * with a  description  that has not been hung up. A FAULT follows if the device
+		      * is there  and  can't be used. */
 	IPC_PRESENT, /* the device appeared. Asks for a TURNAROUND. number: rdev */
 	IPC_GONE,    /* token: the roster lists no description of it any more. flag: and the port is
 		      * clean, as after a TURNAROUND because of an honest release: done already, as
