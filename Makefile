@@ -66,7 +66,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_PROGRAMS)) $(BUILD)/tests/
 	$(patsubst tests/%.c,$(BUILD)/tests/%.so,$(TEST_PRELOADS))
 
 .PHONY: all programs tests deps check run-check demo run-demo bench run-bench asan tsan valgrind \
-	lint run-lint coverage fuzz install uninstall dist clean help
+	lint run-lint coverage fuzz install uninstall dist clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
@@ -88,7 +88,16 @@ $(BUILD)/obj/%.o: %.c Makefile
 
 # The shim's own names, and those of the library in it, stay inside: only what it hooks is seen.
 $(call object,$(SHIM)): CFLAGS_ALL += -fvisibility=hidden
-$(call object,$(wildcard client/*.c)): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(libdir)"'
+
+# Where it is installed is compiled in: with other folders these are compiled again.
+INSTALLED := libdir=$(libdir) sysconfdir=$(sysconfdir)
+$(BUILD)/gen/installed: FORCE
+	@mkdir -p $(@D)
+	@echo '$(INSTALLED)' | cmp -s - $@ || echo '$(INSTALLED)' > $@
+
+$(call object,client/run.c broker/config.c): $(BUILD)/gen/installed
+$(call object,client/run.c): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(libdir)"'
+$(call object,broker/config.c): CPPFLAGS_ALL += -DCOMLEASE_SYSCONFDIR='"$(sysconfdir)"'
 
 $(BUILD)/gen/io.comlease.c: client/io.comlease.varlink client/embed.awk
 	@mkdir -p $(@D)
@@ -124,12 +133,6 @@ $(BUILD)/libcomlease.so: $(BUILD)/libcomlease.so.$(VERSION)
 $(BUILD)/libcomlease-shim.so: $(call object,$(SHIM)) $(BUILD)/libcomlease.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-z,defs -Wl,--exclude-libs,ALL $^ $(LIBS_client) -ldl -o $@
-
-ifeq ($(filter asan tsan,$(FLAVOUR)),)
-else
-# A sanitizer's run-time library is the program's, not the preloaded library's.
-$(BUILD)/libcomlease-shim.so $(BUILD)/libcomlease.so.$(VERSION): LINK := $(subst -Wl$(,)-z$(,)defs,,$(LINK))
-endif
 
 # ---- tests ----
 

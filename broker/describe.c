@@ -131,8 +131,8 @@ describe_why(const struct port *port, char *text, size_t size)
 		describe_holder(port->holder, text, size);
 		break;
 	case LEASE_ABSENT:
-		snprintf(text, size, "%s: %s", port->config.device,
-			 *port->reason != '\0' ? port->reason : "not there");
+		snprintf(text, size, "%s",
+			 *port->reason != '\0' ? port->reason : "the device is not there");
 		break;
 	case LEASE_FAULTED:
 		snprintf(text, size, "%s", *port->reason != '\0' ? port->reason : "faulted");

@@ -5,7 +5,7 @@
  * The tricky idea: it never waits. Each phase sets the time at which turnaround_go_on() looks again
  * and returns to the loop, so that a revocation, an unplugging or the end of the supervisor finds
  * the keeper listening. Whoever asks for a turnaround while one is under way is answered by that
- *one.
+ * one.
  *
  *	drain -> send -> clean (revoke, restore) -> hang up -> settle -> flush, answer
  */

@@ -212,10 +212,12 @@ start(struct supervisor *s)
 	log_line("start socket=%s ports=%zu", s->config.socket, s->config.port_count);
 	if (s->config.port_count == 0)
 		log_line("no port is configured: add a section \"[port NAME]\" with \"device = "
-			 "PATH\" to "
-			 "%s, then send SIGHUP",
+			 "PATH\" to %s, then send SIGHUP%s",
 			 s->options->file != NULL ? s->options->file
-						  : "/etc/comlease/comlease.conf");
+						  : "/etc/comlease/comlease.conf",
+			 s->options->file == NULL && geteuid() != 0
+			     ? "; or to a file of your own, and name it with -c"
+			     : "");
 	return EX_OK;
 }
 

@@ -110,7 +110,8 @@ no_such_port(const char *name, const json_t *known)
 		text_add_foreign(&t, nearest);
 		text_add(&t, "?");
 	}
-	text_add(&t, count ? " Ports: " : "; no port is configured (comlease.conf(5))");
+	text_add(&t, nearest ? " " : "; ");
+	text_add(&t, count ? "ports: " : "no port is configured (comlease.conf(5))");
 	for (size_t i = 0; i < shown; i++) {
 		text_add(&t, i ? ", " : "");
 		text_add_foreign(&t, names[i]);
@@ -150,9 +151,7 @@ no_broker(const struct comlease *c)
 	text_add_foreign(&path, comlease_socket_path(c));
 	int status = cli_fail(
 	    CLI_NO_BROKER,
-	    "no broker at %s: start comleased (systemctl start comleased), or name its socket "
-	    "with -s",
-	    path.s);
+	    "no broker at %s: start comleased (comleased(8)), or name its socket with -s", path.s);
 	text_free(&path);
 	return status;
 }

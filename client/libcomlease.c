@@ -10,8 +10,8 @@
  *	         LOOK -> nobody for reconnect_ms: ECONNREFUSED
  *
  * The tricky idea: the blocking form is the pollable one with a poll() around it, so that there is
- *one way to wait and not two; they differ in one thing: without `more` the descriptor comes at
- *once.
+ * one way to wait and not two; they differ in one thing: without `more` the descriptor comes at
+ * once.
  */
 #include "libcomlease.h"
 

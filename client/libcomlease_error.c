@@ -194,9 +194,14 @@ fail_permission(struct comlease *c, int error)
 		return comlease_fail(c, error, "%s: no permission", path);
 	getgrgid_r(status.st_gid, &group, group_buffer, sizeof(group_buffer), &found);
 	getpwuid_r(geteuid(), &user, user_buffer, sizeof(user_buffer), &me);
-	if (!found || !me || !(status.st_mode & (S_IWGRP | S_IXGRP)))
+	if (!found || !(status.st_mode & (S_IWGRP | S_IXGRP)))
 		return comlease_fail(c, error, "%s: no permission: it belongs to uid %u, gid %u",
 				     nearest, (unsigned)status.st_uid, (unsigned)status.st_gid);
+	if (!me)
+		return comlease_fail(c, error,
+				     "%s: no permission: it belongs to group %s, and uid %u is not "
+				     "in it and has no name: add that user and group first",
+				     nearest, found->gr_name, (unsigned)geteuid());
 	if (is_member(found, me->pw_name))
 		return comlease_fail(c, error,
 				     "%s: no permission: it belongs to group %s, and you have been "
@@ -222,15 +227,14 @@ comlease_fail_connect(struct comlease *c, int error)
 	case ENOENT:
 	case ENOTDIR:
 		return comlease_fail(c, ECONNREFUSED,
-				     "%s: no broker: comleased is not running; \"sudo systemctl "
-				     "start comleased\", or see "
+				     "%s: no broker: comleased is not running; start it, see "
 				     "comleased(8)",
 				     path);
 	case ECONNREFUSED:
 	case EPROTOTYPE:
 		return comlease_fail(c, ECONNREFUSED,
-				     "%s: no broker: nobody listens there any more; \"sudo "
-				     "systemctl restart comleased\"",
+				     "%s: no broker: nobody listens there any more; start "
+				     "comleased again, see comleased(8)",
 				     path);
 	case EAGAIN:
 		return comlease_fail(c, ECONNREFUSED, "%s: the broker does not accept connections",

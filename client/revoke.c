@@ -97,6 +97,20 @@ print_done(const struct revoke *revoke, const json_t *port, json_int_t token)
 }
 
 static int
+fail_not_allowed(const json_t *port)
+{
+	struct text t = { 0 };
+
+	text_add(&t, status_string(port, "name"));
+	text_add(&t, ": held by ");
+	status_process(&t, json_object_get(json_object_get(port, "lease"), "owner"));
+	text_add(&t, ": only that user, root and the broker's own user may take it back");
+	cli_fail(CLI_DENIED, "%s", t.s);
+	text_free(&t);
+	return CLI_DENIED;
+}
+
+static int
 revoke_port(struct comlease *c, const struct revoke *revoke, const json_t *port)
 {
 	json_t *parameters = json_object(), *reply;
@@ -116,6 +130,8 @@ revoke_port(struct comlease *c, const struct revoke *revoke, const json_t *port)
 		const char *error = comlease_error_name(c);
 		if (!revoke->token && error && strcmp(error, "io.comlease.NotHolder") == 0)
 			return cli_fail(CLI_NO, "%s: nobody has it", status_string(port, "name"));
+		if (errno == EPERM && json_object_get(port, "lease"))
+			return fail_not_allowed(port);
 		return ask_failed(c);
 	}
 	print_done(revoke, port, (json_int_t)status_integer(reply, "token"));

@@ -172,18 +172,21 @@ set_variable(const char *name, const char *value)
 	return cli_fail(CLI_SYSTEM, "no memory");
 }
 
-/* Beside the executable in the build tree, else where it is installed. */
+/* Beside the executable in the build tree; in the lib beside its bin, wherever an installed tree
+ * was copied to; else where it was installed. */
 static int
 find_shim(char path[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof SHIM - 1);
+	static const char *const beside[] = { "/" SHIM, "/lib/" SHIM };
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof "/lib/" SHIM);
+	char *slash;
 
 	path[n > 0 ? n : 0] = '\0';
-	char *slash = strrchr(path, '/');
-	if (slash) {
-		strcpy(slash + 1, SHIM);
+	for (size_t i = 0; i < 2 && (slash = strrchr(path, '/')); i++) {
+		strcpy(slash, beside[i]);
 		if (access(path, R_OK) == 0)
 			return 0;
+		*slash = '\0';
 	}
 	snprintf(path, PATH_MAX, "%s/%s", COMLEASE_LIBDIR, SHIM);
 	if (access(path, R_OK) < 0)

@@ -44,7 +44,7 @@ static const char no_ports[] =
     "    [port modem0]\n"
     "    device = /dev/ttyUSB0\n"
     "\n"
-    "and then: systemctl reload comleased   (comlease.conf(5) tells more)\n";
+    "and then send comleased a SIGHUP, or start it again. comlease.conf(5) tells more.\n";
 
 struct status {
 	bool json, watch, terminal;

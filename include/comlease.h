@@ -9,12 +9,12 @@
  *	... use fd like any open serial device; close(fd) ends the lease ...
  *
  * A lease lives as long as its descriptor does: through fork, exec, dup and passing it on, until
- *the last copy is closed. There is nothing to renew and no connection to keep.
+ * the last copy is closed. There is nothing to renew and no connection to keep.
  *
  * Conventions. Functions return -1 (or NULL) and set errno on failure; a sentence for people is
- *then in comlease_error(). Times are in milliseconds. Strings are UTF-8 and NUL-terminated; those
- *that the library returns belong to the object that they came from. The library never prints, never
- * installs signal handlers, has no global state; all its descriptors are close-on-exec.
+ * then in comlease_error(). Times are in milliseconds. Strings are UTF-8 and NUL-terminated; those
+ * that the library returns belong to the object that they came from. The library never prints,
+ * never installs signal handlers, has no global state; all its descriptors are close-on-exec.
  *
  * Threads. One struct comlease may be used by one thread at a time; different ones are independent.
  *
@@ -32,8 +32,8 @@
  *	ESTALE		the lease has been taken back
  *	ECONNREFUSED	there is no broker (nobody at the socket, for reconnect_ms)
  *	EPROTO		the broker answered something that is no answer
- *	EINTR		a signal handler ran (without SA_RESTART or with it); the request is
- *withdrawn ENOMEM, EMFILE	as always
+ *	EINTR		a signal handler ran (with SA_RESTART or not); the request is withdrawn
+ *	ENOMEM, EMFILE	as always
  */
 #ifndef COMLEASE_H
 #define COMLEASE_H

@@ -5,7 +5,7 @@
  *	bench [--json]
  *
  * All processes run on one core, and what is compared is measured in turns (measure.h). F is the
- *unit in which the goals are set: a round trip over a Unix socket that brings a descriptor.
+ * unit in which the goals are set: a round trip over a Unix socket that brings a descriptor.
  */
 #include "measure.h"
 

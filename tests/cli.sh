@@ -112,6 +112,20 @@ for words in "status modm0" "who modm0" "revoke modm0" "monitor modm0" "run modm
 	check "no such port, 66: $words" fails 66 'no port `modm0`; did you mean modem0\?.*board1' $words
 done
 
+check "no such port, and none like it: the ports that there are" \
+	fails 66 'no port `xyz`; ports: .*modem0' status xyz
+
+# An installed tree that was copied elsewhere: its own shim, not that of the prefix.
+mkdir -p copy/bin copy/lib
+cp "$BUILD/comlease" copy/bin
+cp "$BUILD/libcomlease-shim.so" copy/lib
+elsewhere() { OUT=$(copy/bin/comlease run -- sh -c 'echo "$LD_PRELOAD"') && [ "$OUT" = "$SCRATCH/copy/lib/libcomlease-shim.so" ]; }
+if [[ ${LD_PRELOAD-} ]]; then
+	skip "run from a copied tree" "LD_PRELOAD is set"
+else
+	check "run from a copied tree takes the shim in it" elsewhere
+fi
+
 hold first modem0 -l fax-bonn
 ask second modem0 -l mail-beta -p 3
 check "the second one waits" wait_port modem0 '"waiting":1'
@@ -159,7 +173,8 @@ not_in_time() { fails 75 "modem0: held by sh \(pid ${HOLDER[first]}, user $me\) 
 check "run -n: 75 at once, and who has it" not_in_time -n
 check "run -w: 75 in time, and who has it" not_in_time -w 0.2
 check "run -E changes that status" fails 9 'modem0: held by' run -n -E 9 modem0 -- true
-check "run -n on a device that is not there: 75" fails 75 gone run -n gone -- true
+check "run -n on a device that is not there: 75, and its path, once" \
+	fails 75 'gone: [^ :]+: no such device$' run -n gone -- true
 check "run -w likewise" fails 75 gone run -w 0.2 gone -- true
 
 # ---- hand-over, --watch, monitor ----
@@ -377,13 +392,25 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 		}
 		chmod 600 socket
 		check "no permission for the socket: 77" denied
+		nameless()
+		{
+			ERR=$(setpriv --reuid 4242 --regid 65534 --clear-groups -- comlease status 2>&1)
+			err "$SCRATCH/socket: no permission: it belongs to group root, and uid 4242 is not in it"
+		}
+		chmod 660 socket
+		chgrp root socket
+		if getent passwd 4242 >/dev/null; then
+			skip "no permission, for a uid without a name" "there is a user 4242"
+		else
+			check "no permission: the missing group's name, for a uid without one too" nameless
+		fi
 		chmod 666 socket
 		hold fourth modem0
 		not_allowed()
 		{
 			OUT=$(as_nobody comlease revoke modem0 2>err)
 			RC=$? ERR=$(cat err)
-			rc 77
+			rc 77 && err 'modem0: held by sh .*: only that user, root'
 		}
 		check "revoke of another user's lease: 77" not_allowed
 		release fourth

@@ -33,7 +33,7 @@ struct fake_broker {
 	dev_t rdev;
 	int master; /* of the pty */
 	_Atomic int mode;
-	const char *error; /* "io.comlease.Busy" */
+	const char *_Atomic error; /* "io.comlease.Busy" */
 	atomic_int acquires, connections, hung_up;
 	pthread_mutex_t lock;
 	json_t *last; /* the parameters of the last Acquire */

@@ -1,7 +1,7 @@
 /*
  * shim_client.c - an ordinary program that opens things, for test_shim.c to run under LD_PRELOAD.
- *It knows nothing of comlease. Its arguments are commands, done one after another, each with a line
- *of result on standard output:
+ * It knows nothing of comlease. Its arguments are commands, done one after another, each with a
+ * line of result on standard output:
  *
  *	shim_client open /dev/ttyS0 rw,nonblock fds
  *	open 3 O_RDWR|O_NONBLOCK

@@ -18,7 +18,7 @@
  *
  * support_end() stops what was started and fails the test that leaves a descriptor or a process, in
  * the test or in the broker. Each test has a process and a process group of its own (CK_FORK),
- *which Check kills altogether when it fails.
+ * which Check kills altogether when it fails.
  */
 #ifndef COMLEASE_TESTS_SUPPORT_H
 #define COMLEASE_TESTS_SUPPORT_H
@@ -221,7 +221,9 @@ const char *support_string(json_t *, ...) __attribute__((sentinel));
  *	r	reads 4 bytes from the line, says "read BYTES"
  *	a	acquires once more, says "held TOKEN" or "errno N"
  *	f	forks a child that keeps the descriptors and does no more than wait for end-of-file,
- *says "forked PID" p	ends; what it forked stays e	executes cat, with the descriptors
+ *		says "forked PID"
+ *	p	ends; what it forked stays
+ *	e	executes cat, with the descriptors
  */
 void support_hold(struct support_child *, const struct comlease_request *);
 
