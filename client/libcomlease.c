@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct comlease *
@@ -127,6 +128,23 @@ comlease_timeout_ms(const struct comlease *c)
 	}
 }
 
+/*
+ * Waits for what comlease_dispatch() wants: 0, or -1 and EINTR. As in open(), a handler installed
+ * with SA_RESTART does not end the wait. The kernel restarts no call that has a time limit, so
+ * where there is one (a deadline, or no broker at the moment) any handler ends it.
+ */
+static int
+await(const struct comlease *c)
+{
+	struct pollfd pollfd = { .fd = comlease_fd(c), .events = comlease_events(c) };
+	int timeout_ms = comlease_timeout_ms(c);
+	char byte;
+
+	if (c->phase == PHASE_ASK && timeout_ms < 0 && pollfd.events == POLLIN)
+		return recv(pollfd.fd, &byte, 1, MSG_PEEK) < 0 && errno == EINTR ? -1 : 0;
+	return poll(&pollfd, 1, timeout_ms) < 0 ? -1 : 0;
+}
+
 static int
 acquire(struct comlease *c, const struct comlease_request *request, struct comlease_lease *lease)
 {
@@ -138,10 +156,7 @@ acquire(struct comlease *c, const struct comlease_request *request, struct comle
 		return -1;
 	}
 	while ((fd = comlease_dispatch(c, lease)) < 0 && errno == EAGAIN) {
-		struct pollfd pollfd = { .fd = comlease_fd(c), .events = comlease_events(c) };
-
-		/* poll() is never restarted after a handler, whatever SA_RESTART says */
-		if (poll(&pollfd, 1, comlease_timeout_ms(c)) < 0) {
+		if (await(c) < 0) {
 			int error = errno;
 
 			comlease_cancel(c);

@@ -75,6 +75,10 @@ receive_message(struct comlease *c, json_t **message, int *fd)
 		comlease_drop(c);
 		return fail_memory(c);
 	}
+	if (r == -EMFILE) { /* the lease's descriptor came, and is lost: so is the lease */
+		comlease_drop(c);
+		return comlease_fail(c, EMFILE, "this process may open no more descriptors");
+	}
 	return fail_protocol(c);
 }
 

@@ -106,7 +106,9 @@ connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	/* Only the connecting must not block; see await() in libcomlease.c. */
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    fcntl(fd, F_SETFL, 0) == 0)
 		return fd;
 	error = errno;
 	close(fd);

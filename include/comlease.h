@@ -32,7 +32,8 @@
  *	ESTALE		the lease has been taken back
  *	ECONNREFUSED	there is no broker (nobody at the socket, for reconnect_ms)
  *	EPROTO		the broker answered something that is no answer
- *	EINTR		a signal handler ran (with SA_RESTART or not); the request is withdrawn
+ *	EINTR		a signal handler without SA_RESTART ran (if the wait has a deadline, or no
+ *			broker is there, any handler); the request is withdrawn
  *	ENOMEM, EMFILE	as always
  */
 #ifndef COMLEASE_H
@@ -118,7 +119,7 @@ const char *comlease_error(const struct comlease *);
  * Waits for a port and returns its open descriptor (the caller's to close; O_NONBLOCK is set, as
  * with any fresh lease; clear it with fcntl() if you want), or -1. lease may be NULL. With a NULL
  * connection one is made for this call. If the broker goes away the wait goes on as soon as it is
- * back, with its original place and deadline. A signal handler ends the wait with EINTR.
+ * back, with its original place and deadline. EINTR: see above.
  */
 int comlease_acquire(struct comlease *, const struct comlease_request *, struct comlease_lease *);
 

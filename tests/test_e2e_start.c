@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -109,6 +110,51 @@ START_TEST(second_one_with_the_same_state_directory_does_not_start)
 	snprintf(other, sizeof(other), "%s", support_path("other.lock"));
 	ck_assert_int_lt(access(other, F_OK), 0);
 	close(support_acquire("modem0", NULL));
+	support_end();
+}
+END_TEST
+
+START_TEST(file_in_the_place_of_the_socket_is_not_removed)
+{
+	struct support_child child;
+	char path[128];
+
+	support_begin();
+	support_plug("modem0");
+	write_conf("");
+	snprintf(path, sizeof(path), "%s", support_path("precious"));
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	support_exec(&child,
+		     (const char *const[]){ "comleased", "-c", support_path("conf"), "-s", path,
+					    "--state-dir", support_path("state"), NULL });
+	expect_ends_with(&child, 71);
+	ck_assert_ptr_nonnull(strstr(err, "precious: there already, and no socket"));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	support_end();
+}
+END_TEST
+
+/* Whoever may read a file may lock it: nobody else may read these. */
+START_TEST(others_can_not_lock_it_out)
+{
+	struct stat st;
+	char lock[128];
+	int fd;
+
+	support_begin();
+	fd = open(support_scratch, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(mkdirat(fd, "state", 0755), 0);
+	close(fd);
+	fd = open(support_path("state"), O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	support_plug("modem0");
+	support_start(SUPPORT_PORT("modem0"));
+	snprintf(lock, sizeof(lock), "%s.lock", support_socket);
+	ck_assert_int_eq(stat(lock, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(stat(support_path("state/lock"), &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	close(fd);
 	support_end();
 }
 END_TEST
@@ -294,6 +340,8 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, second_one_on_the_same_socket_names_the_first);
 	tcase_add_test(tcase, second_one_with_the_same_state_directory_does_not_start);
+	tcase_add_test(tcase, file_in_the_place_of_the_socket_is_not_removed);
+	tcase_add_test(tcase, others_can_not_lock_it_out);
 	tcase_add_test(tcase, one_that_was_killed_leaves_no_process_and_the_next_one_starts);
 	tcase_add_loop_test(tcase, signal_ends_it_cleanly_with_a_holder_and_waiters, 0, 2);
 	support_add(tcase, ordinary_user_has_his_own_and_his_clients_find_it, !system_socket,

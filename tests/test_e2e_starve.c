@@ -4,6 +4,7 @@
  */
 #include "bad.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -221,6 +222,45 @@ START_TEST(log_that_nobody_reads_stops_nobody)
 }
 END_TEST
 
+/* The lease comes, and there is no room for its descriptor. */
+static void
+acquire_without_room(struct support_child *me, void *unused)
+{
+	struct comlease_request request = COMLEASE_REQUEST_INIT;
+	struct comlease *c = comlease_connect(support_socket);
+	struct comlease_port *ports;
+	struct rlimit limit;
+	size_t count;
+
+	(void)unused;
+	request.port = "modem0";
+	ck_assert_int_eq(comlease_list(c, &ports, &count), 0); /* connected */
+	comlease_list_free(ports, count);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)comlease_fd(c) + 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while (dup(me->hear) >= 0)
+		;
+	errno = 0;
+	ck_assert_int_eq(comlease_acquire(c, &request, NULL), -1);
+	ck_assert_int_eq(errno, EMFILE);
+	comlease_disconnect(c);
+}
+
+START_TEST(client_without_a_descriptor_is_told_and_the_lease_ends)
+{
+	struct support_child child;
+
+	support_begin();
+	support_plug("modem0");
+	support_start(SUPPORT_PORT("modem0"));
+	support_fork(&child, acquire_without_room, NULL, -1);
+	support_finish(&child);
+	support_log_expect("end port=modem0", 1);
+	support_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -238,6 +278,7 @@ main(void)
 	tcase_add_test(tcase, broker_without_memory_goes_on);
 #endif
 	tcase_add_test(tcase, log_that_nobody_reads_stops_nobody);
+	tcase_add_test(tcase, client_without_a_descriptor_is_told_and_the_lease_ends);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

@@ -241,6 +241,22 @@ START_TEST(impostor_is_refused_with_the_reason_and_replaced_later)
 }
 END_TEST
 
+START_TEST(device_forbidden_while_free_says_at_the_next_lease_what_to_do)
+{
+	struct ipc_message m;
+	char node[64];
+
+	rig_ready(FAST);
+	ck_assert_int_eq(ptsname_r(rig.master, node, sizeof(node)), 0);
+	ck_assert_int_eq(chmod(node, 0), 0);
+	rig_ask(IPC_OPEN, 1, 1, false);
+	m = rig_expect(IPC_OPENED);
+	ck_assert_int_ne(m.error, 0);
+	ck_assert_ptr_nonnull(strstr(m.text, "let it read and write the device"));
+	rig_end();
+}
+END_TEST
+
 START_TEST(forbidden_device_is_faulted_until_its_permissions_change)
 {
 	struct ipc_message m;
@@ -343,6 +359,7 @@ main(void)
 	tcase_add_loop_test(t, impostor_is_refused_with_the_reason_and_replaced_later, 0,
 			    sizeof(impostors) / sizeof(impostors[0]));
 	tcase_add_test(t, forbidden_device_is_faulted_until_its_permissions_change);
+	tcase_add_test(t, device_forbidden_while_free_says_at_the_next_lease_what_to_do);
 	tcase_add_test(root, holder_who_was_hung_up_loses_the_lease_after_a_second);
 	tcase_add_test(root, holder_who_opens_again_after_a_hangup_keeps_the_lease);
 	tcase_add_test(root, idle_port_that_is_hung_up_neither_echoes_nor_ends);

@@ -139,6 +139,21 @@ START_TEST(revocation_joins_a_turnaround_that_waits)
 }
 END_TEST
 
+/* The new broker does not know that it takes long, and would call the keeper late. */
+START_TEST(new_broker_is_told_how_long_a_turnaround_still_takes)
+{
+	rig_init(FAST "settle-ms = 20000\n");
+	rig_plug();
+	rig_start();
+	rig_ask(IPC_TURNAROUND, 0, LEASE_NONE, false);
+	ck_assert_uint_eq(rig_expect_busy(), 20000);
+	rig_reconnect();
+	rig_ask(IPC_TURNAROUND, 0, LEASE_NONE, false);
+	ck_assert_uint_ge(rig_expect_busy(), 15000);
+	rig_end();
+}
+END_TEST
+
 START_TEST(end_of_the_supervisor_ends_a_turnaround_that_waits)
 {
 	double start = rig_now_us();
@@ -160,6 +175,7 @@ main(void)
 
 	tcase_add_test(t, bytes_written_before_close_all_arrive);
 	tcase_add_test(t, idle_line_is_down_and_a_grant_brings_it_up);
+	tcase_add_test(t, new_broker_is_told_how_long_a_turnaround_still_takes);
 	tcase_add_test(t, end_of_the_supervisor_ends_a_turnaround_that_waits);
 	tcase_add_loop_test(root, line_of_a_bad_holder_is_clean_at_the_next_grant, 0, 4);
 	tcase_add_test(root, revocation_joins_a_turnaround_that_waits);
