@@ -124,13 +124,20 @@ alarm_in(const char *ms, int flags, void (*handler)(int))
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+static void
+end_wait(int number)
+{
+	(void)number;
+	(void)!write(STDOUT_FILENO, "again\n", 6);
+}
+
 /* With SA_RESTART; says that it ran, and sees to it that the next one has none. */
 static void
 restart_once(int number)
 {
 	(void)number;
 	(void)!write(STDOUT_FILENO, "handler\n", 8);
-	alarm_in("200", 0, ignore_signal);
+	alarm_in("200", 0, end_wait);
 }
 
 /* What a fortified, 64-bit or stdio call of that name gives; true if it is one. */

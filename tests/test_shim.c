@@ -226,7 +226,7 @@ START_TEST(a_signal_ends_the_wait_with_EINTR)
 {
 	fake.mode = FAKE_HOLD;
 	/* As in any open(), a handler with SA_RESTART runs and the wait goes on. */
-	run_client(_i ? "handler\nopen -1 EINTR\nfds 3\n" : "open -1 EINTR\nfds 3\n",
+	run_client(_i ? "handler\nagain\nopen -1 EINTR\nfds 3\n" : "open -1 EINTR\nfds 3\n",
 		   _i ? "alarm-restart" : "alarm", "200", "open", fake.device, FLAGS, "fds", NULL);
 	ck_assert(fake_await(&fake.hung_up, 1));
 }
