@@ -183,7 +183,7 @@ tsan: deps			## the library's and the shim's tests under ThreadSanitizer
 valgrind: deps			## the unit tests under valgrind
 	@$(MAKE) --no-print-directory FLAVOUR=valgrind -j$$(nproc) tests
 	@$(MAKE) --no-print-directory FLAVOUR=valgrind run-check \
-	    SUITES="test_varlink test_varlink_json test_varlink_message test_config test_lease test_libcomlease"
+	    SUITES="test_varlink test_varlink_json test_varlink_message test_config test_config_fault test_config_load test_lease test_libcomlease"
 
 coverage: deps			## which lines the tests run: build/coverage/report.txt
 	@$(MAKE) --no-print-directory FLAVOUR=coverage -j$$(nproc) tests

@@ -9,7 +9,7 @@
  *	broker_request.c a request from Acquire to its outcome
  *	broker_join.c	which requests belong to the holder
  *	broker_grant.c	the descriptor on its way to the client
- *	service.c	Varlink methods: decode, call the above, encode
+ *	service*.c	Varlink methods: decode, call the above, encode
  *	describe.c	ports, leases, waiters and events as JSON and as sentences
  *	publish.c	who is told of changes: List and Acquire with `more`, Monitor
  */
@@ -46,7 +46,7 @@ enum request_stage {
 struct request {
 	struct lease_request core;
 	TAILQ_ENTRY(request) kin;   /* in a bucket of port->kin while WAITING */
-	TAILQ_ENTRY(request) entry; /* in port->asking or port->joining */
+	TAILQ_ENTRY(request) entry; /* in port->asking, joining or joined */
 	struct port *port;
 	struct peer *peer; /* NULL: gone, or served */
 	enum request_stage stage;
@@ -54,6 +54,7 @@ struct request {
 	uid_t uid;
 	int64_t since_real_ms; /* when it asked; of a holder: when it was granted */
 	int64_t wait_ms;       /* -1: for ever */
+	uint64_t until_ms;     /* the end of that, wherever it is on its way; LEASE_NEVER */
 	uint64_t id;           /* of the message to keeper or supervisor */
 	uint64_t waited_ms;    /* how long it waited, once granted */
 	int fd;                /* granted with `more`, to be attached; -1 */
@@ -84,6 +85,7 @@ struct port {
 	struct request *holder;
 	struct requests asking; /* the supervisor is asked for one at a time */
 	struct requests joining;
+	struct requests joined;                  /* their descriptors are here, to be attached */
 	struct requests kin[BROKER_KIN_BUCKETS]; /* who waits, by process: see request_join_kin() */
 	struct peer *revoker;                    /* waits for the end of the turnaround */
 	uint64_t revoked;      /* the token that it took; 0: it released its own */
@@ -189,6 +191,9 @@ void port_tell(struct port *, const struct ipc_message *);
 /* The keeper's next word is due within that time. */
 void port_expect(struct port *, uint64_t in_ms);
 
+/* A lease is alive: a word is due if somebody is to join it. */
+void port_expect_joining(struct port *);
+
 /* The turnaround is done: the port is free. */
 void port_clean(struct port *);
 
@@ -237,6 +242,9 @@ void request_requeue(struct request *);
 void request_timed_out(struct request *);
 void request_failed(struct request *, const char *why);
 
+/* It was granted, and taken back before its descriptor came. */
+void request_revoked(struct request *);
+
 /* The client has gone. */
 void request_gone(struct request *);
 
@@ -262,6 +270,9 @@ void request_answered(struct port *, uint64_t id, bool belongs);
 
 /* The lease that they were compared with has ended: into the queue. */
 void request_stop_asking(struct port *);
+
+/* What joined the lease that has ended and was not attached. */
+void request_drop_joined(struct port *);
 
 /* A new keeper: what joins, asks again. */
 void request_rejoin(struct port *);

@@ -1,7 +1,8 @@
 /*
  * broker_accept.c - the clients' connections: who may come in, how many, what is told to whoever
  * may not, and what goes with a connection that ends. A connection that ends is freed by the loop,
- * when nobody up the stack uses it.
+ * when nobody up the stack uses it; until then it stays in its list, so that who walks along that
+ * list may end any connection.
  */
 #include "broker.h"
 #include "log.h"
@@ -95,13 +96,10 @@ broker_peer_gone(struct broker *b, struct peer *p)
 
 	if (p->request != NULL)
 		request_gone(p->request);
-	if (p->subscription != NULL)
-		publish_unsubscribe(b, p);
 	TAILQ_FOREACH (port, &b->ports, entry)
 		if (port->revoker == p)
 			port->revoker = NULL;
-	TAILQ_REMOVE(&b->peers, p, entry);
-	TAILQ_INSERT_TAIL(&b->dead, p, entry);
+	TAILQ_INSERT_TAIL(&b->dead, p, dead_entry);
 	event_active(&b->reaper, EV_TIMEOUT, 0);
 }
 
@@ -115,7 +113,10 @@ on_reap(evutil_socket_t socket, short what, void *arg)
 	(void)socket;
 	(void)what;
 	while ((p = TAILQ_FIRST(&b->dead)) != NULL) {
-		TAILQ_REMOVE(&b->dead, p, entry);
+		TAILQ_REMOVE(&b->dead, p, dead_entry);
+		if (p->subscription != NULL)
+			publish_unsubscribe(b, p);
+		TAILQ_REMOVE(&b->peers, p, entry);
 		remove_peer(b, p);
 	}
 	broker_settle(b);
@@ -220,9 +221,9 @@ broker_accept_clear(struct broker *b)
 {
 	struct peer *p;
 
-	while ((p = TAILQ_FIRST(&b->subscribers)) != NULL)
+	TAILQ_FOREACH (p, &b->subscribers, entry)
 		peer_kill(p, NULL);
-	while ((p = TAILQ_FIRST(&b->peers)) != NULL)
+	TAILQ_FOREACH (p, &b->peers, entry)
 		peer_kill(p, NULL);
 	on_reap(-1, 0, b);
 	event_del(&b->reaper);

@@ -15,11 +15,11 @@
 
 /* ---- granted ---- */
 
+/* Sending can end the connection, and with it the request that it is for. */
 static void
-send_lease(struct request *r, const struct request *holder, int fd)
+send_lease(struct peer *p, const struct port *port, int fd)
 {
-	struct peer *p = r->peer;
-	json_t *lease = describe_lease(r->port, holder);
+	json_t *lease = describe_lease(port, port->holder);
 	json_t *parameters = fd >= 0 ? json_pack("{s:o, s:i}", "lease", lease, "fd", 0)
 				     : json_pack("{s:o}", "lease", lease);
 
@@ -29,16 +29,16 @@ send_lease(struct request *r, const struct request *holder, int fd)
 
 /* The descriptor is there: it goes to the client at once, or waits for his Attach. */
 static void
-deliver(struct request *r, const struct request *holder, int fd)
+deliver(struct request *r, int fd)
 {
 	r->delivered = true;
 	if (r->peer == NULL) {
 		close(fd); /* the roster tells the keeper, and the keeper us */
 	} else if (r->more) {
 		r->fd = fd;
-		send_lease(r, holder, -1);
+		send_lease(r->peer, r->port, -1);
 	} else {
-		send_lease(r, holder, fd);
+		send_lease(r->peer, r->port, fd);
 	}
 }
 
@@ -48,14 +48,14 @@ holder_opened(struct port *port, const struct ipc_message *m, int fd)
 	struct request *r = port->holder;
 	struct broker *b = port->broker;
 
-	lease_expect(&b->host, &port->lease, LEASE_NEVER);
+	port_expect_joining(port);
 	if (fd < 0) {
 		port_end(port, LEASE_FAILED, m->text);
 		return;
 	}
 	lease_opened(&b->host, &port->lease, m->token, clock_now_ms());
 	r->descriptions = 1;
-	deliver(r, r, fd);
+	deliver(r, fd);
 	publish_note(b, &(struct publish_event){ .event = "grant",
 						 .granted = r,
 						 .port = port,
@@ -70,6 +70,7 @@ static void
 joiner_opened(struct request *r, const struct ipc_message *m, int fd)
 {
 	struct port *port = r->port;
+	struct peer *p = r->peer;
 
 	TAILQ_REMOVE(&port->joining, r, entry);
 	if (port->lease.token != m->token) {
@@ -82,16 +83,20 @@ joiner_opened(struct request *r, const struct ipc_message *m, int fd)
 		request_failed(r, m->text);
 		return;
 	}
-	r->stage = REQUEST_JOINED;
 	publish_event(port->broker, &(struct publish_event){ .event = "join",
 							     .port = port,
 							     .request = r,
 							     .token = m->token,
 							     .waited_ms = -1,
 							     .held_ms = -1 });
-	deliver(r, port->holder, fd);
-	if (r->fd < 0)
+	if (r->more) {
+		r->stage = REQUEST_JOINED;
+		TAILQ_INSERT_TAIL(&port->joined, r, entry);
+		deliver(r, fd);
+	} else {
 		request_free(r);
+		send_lease(p, port, fd);
+	}
 }
 
 void
@@ -110,23 +115,27 @@ request_opened(struct port *port, const struct ipc_message *m, int fd)
 		return;
 	}
 	TAILQ_FOREACH (r, &port->joining, entry)
-		if (r->id == m->id) {
-			joiner_opened(r, m, fd);
-			return;
-		}
-	if (fd >= 0)
+		if (r->id == m->id)
+			break;
+	if (r != NULL)
+		joiner_opened(r, m, fd);
+	else if (fd >= 0)
 		close(fd); /* whoever wanted it has gone */
+	if (port->holder != NULL && port->holder->delivered)
+		port_expect_joining(port);
 }
 
 void
 request_attach(struct request *r)
 {
+	const struct port *port = r->port;
+	struct peer *p = r->peer;
 	int fd = r->fd;
 
 	r->fd = -1;
-	send_lease(r, r->port->holder, fd);
 	if (r->stage == REQUEST_JOINED)
-		request_free(r);
+		request_gone(r); /* it is served */
+	send_lease(p, port, fd);
 }
 
 /* ---- across a restart ---- */

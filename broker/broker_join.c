@@ -7,6 +7,7 @@
  * from when the request came all the same.
  */
 #include "broker.h"
+#include "clock.h"
 #include "kin.h"
 
 #include <stdio.h>
@@ -29,6 +30,8 @@ join(struct request *r)
 
 	r->id = m.id = ++port->broker->ids;
 	r->stage = REQUEST_JOINING;
+	if (TAILQ_EMPTY(&port->joining) && port->holder->delivered)
+		port_expect(port, BROKER_KEEPER_MS);
 	TAILQ_INSERT_TAIL(&port->joining, r, entry);
 	port_tell(port, &m);
 }
@@ -102,6 +105,15 @@ request_stop_asking(struct port *port)
 }
 
 void
+request_drop_joined(struct port *port)
+{
+	struct request *r;
+
+	while ((r = TAILQ_FIRST(&port->joined)) != NULL)
+		request_gone(r);
+}
+
+void
 request_route(struct request *r)
 {
 	struct port *port = r->port;
@@ -138,6 +150,7 @@ request_requeue(struct request *r)
 {
 	r->stage = REQUEST_NEW;
 	r->delivered = false;
+	r->since_real_ms = clock_real_ms() - (int64_t)(clock_now_ms() - r->core.since_ms);
 	request_queue(r);
 }
 

@@ -69,7 +69,9 @@ report_held(struct port *port, const struct ipc_message *m)
 	struct ipc_message holder = { .type = IPC_HOLDER, .token = port->lease.token };
 
 	lease_expect(&port->broker->host, &port->lease, LEASE_NEVER);
-	if (!port->holder->delivered) {
+	if (!port->holder->delivered && !m->flag) {
+		set_absent(port, m->text);
+	} else if (!port->holder->delivered) {
 		port_open(port, port->holder); /* the last one did not get so far */
 	} else if (m->token == port->lease.token) {
 		request_save(port->holder, holder.text);
@@ -197,10 +199,12 @@ recover(struct port *port)
 	port->late = false;
 	log_line("back port=%s state=%s", port->config.name, lease_state_name(port->lease.state));
 	lease_expect(&b->host, &port->lease, LEASE_NEVER);
-	if (port->lease.state == LEASE_FAULTED)
+	if (port->lease.state == LEASE_FAULTED) {
 		lease_turnaround(&b->host, &port->lease, clock_now_ms());
-	else
+	} else {
 		port->reason[0] = '\0';
+		port_expect_joining(port);
+	}
 	publish_port(port);
 }
 

@@ -31,6 +31,7 @@ port_new(struct broker *b, const struct config_port *config)
 	port->channel = -1;
 	TAILQ_INIT(&port->asking);
 	TAILQ_INIT(&port->joining);
+	TAILQ_INIT(&port->joined);
 	for (i = 0; i < BROKER_KIN_BUCKETS; i++)
 		TAILQ_INIT(&port->kin[i]);
 	snprintf(port->reason, sizeof(port->reason), "its keeper has not reported yet");
@@ -57,6 +58,15 @@ void
 port_expect(struct port *port, uint64_t in_ms)
 {
 	lease_expect(&port->broker->host, &port->lease, clock_now_ms() + in_ms);
+}
+
+void
+port_expect_joining(struct port *port)
+{
+	if (TAILQ_EMPTY(&port->joining))
+		lease_expect(&port->broker->host, &port->lease, LEASE_NEVER);
+	else
+		port_expect(port, BROKER_KEEPER_MS);
 }
 
 void
@@ -135,6 +145,8 @@ fail_undelivered(struct request *r, enum lease_reason reason, const char *detail
 		request_free(r);
 	else if (reason == LEASE_UNPLUGGED)
 		request_requeue(r);
+	else if (reason == LEASE_REVOKED || reason == LEASE_RELEASED)
+		request_revoked(r);
 	else
 		request_failed(r, detail != NULL ? detail : lease_reason_name(reason));
 }
@@ -160,6 +172,7 @@ port_end(struct port *port, enum lease_reason reason, const char *detail)
 	lease_end(&port->broker->host, &port->lease, port->lease.token, reason, clock_now_ms());
 	port->holder = NULL;
 	request_stop_asking(port);
+	request_drop_joined(port);
 	if (r->delivered)
 		keep_ended(port, r, reason, detail);
 	else
@@ -167,14 +180,23 @@ port_end(struct port *port, enum lease_reason reason, const char *detail)
 	publish_port(port);
 }
 
+/* Not that it is done where it is not: the old descriptors may still work. */
 static void
 tell_revoker(struct port *port)
 {
 	struct peer *p = port->revoker;
+	char text[IPC_TEXT_MAX + 128];
 
 	port->revoker = NULL;
 	if (p == NULL)
 		return;
+	if (port->lease.state == LEASE_FAULTED) {
+		snprintf(text, sizeof(text),
+			 "%s: the lease is over, but its descriptors may still work: %s",
+			 port->config.name, port->reason);
+		service_error_port(p, "io.comlease.OpenFailed", port, text);
+		return;
+	}
 	peer_send(p,
 		  varlink_reply_new(port->revoked == 0
 					? json_object()
@@ -266,7 +288,6 @@ void
 port_free(struct port *port)
 {
 	struct broker *b = port->broker;
-	struct peer *p;
 
 	drop_requests(port);
 	if (port->holder != NULL && !port->holder->delivered)
@@ -274,10 +295,7 @@ port_free(struct port *port)
 	else if (port->holder != NULL)
 		request_free(port->holder);
 	port->holder = NULL;
-	/* What was joined and not attached yet. */
-	TAILQ_FOREACH (p, &b->peers, entry)
-		if (p->request != NULL && p->request->port == port)
-			request_gone(p->request);
+	request_drop_joined(port);
 	note_end(port);
 	tell_revoker(port);
 	publish_removed(port);

@@ -115,6 +115,18 @@ request_failed(struct request *r, const char *why)
 }
 
 void
+request_revoked(struct request *r)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s: taken back before its descriptor came",
+		 r->port->config.name);
+	note_leave(r, "revoked");
+	request_refuse(r, "io.comlease.Revoked", text, false);
+	request_free(r);
+}
+
+void
 request_timed_out(struct request *r)
 {
 	const struct port *port = r->port;
@@ -146,10 +158,8 @@ deadline(const struct request *r, uint64_t now)
 {
 	const struct port *port = r->port;
 
-	if (r->wait_ms < 0)
-		return LEASE_NEVER;
-	if (r->wait_ms > 0)
-		return now + (uint64_t)r->wait_ms;
+	if (r->wait_ms != 0)
+		return r->until_ms;
 	if (port->lease.state == LEASE_HELD || port->lease.state == LEASE_ABSENT ||
 	    port->lease.waiting > 0)
 		return now;
@@ -231,6 +241,7 @@ request_new(struct port *port, struct peer *peer, const struct request_wish *wis
 	r->fd = r->pidfd = r->stat = -1;
 	r->told_ahead = -1;
 	r->wait_ms = wish->wait_ms;
+	r->until_ms = wish->wait_ms < 0 ? LEASE_NEVER : now + (uint64_t)wish->wait_ms;
 	r->more = wish->more;
 	r->core.priority = wish->priority;
 	r->core.since_ms = since(port->broker, wish->waited_ms, now);
@@ -276,8 +287,11 @@ request_gone(struct request *r)
 			close(r->fd); /* the roster sees it */
 		r->fd = -1;
 		break;
-	case REQUEST_NEW:
 	case REQUEST_JOINED:
+		TAILQ_REMOVE(&port->joined, r, entry);
+		request_free(r);
+		break;
+	case REQUEST_NEW:
 		request_free(r);
 		break;
 	}

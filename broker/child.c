@@ -81,6 +81,10 @@ child_start(struct child *child, const char *port, bool verbose, uint64_t now_ms
 	if (error == 0) {
 		child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
 		error = child->pidfd < 0 ? -errno : 0;
+		if (error < 0) { /* nobody would tell us of its end */
+			kill(child->pid, SIGKILL);
+			waitpid(child->pid, NULL, 0);
+		}
 	}
 	if (end >= 0)
 		close(end);

@@ -65,10 +65,10 @@ keeper_send(struct keeper *k, const struct ipc_message *message)
 	if (error == 0 || error == -EPIPE) /* its end is noticed by the loop */
 		return;
 	if (k->outbox_count == KEEPER_OUTBOX_MAX) {
-		/* it has not read for hundreds of messages: to it we are dead */
-		log_line("lost port=%s reason=broker does not read", k->name);
-		close_broker(k);
-		return;
+		/* it has not read for hundreds of messages. Only a new keeper gets a new channel;
+		 * the leases are in the roster, and lose nothing */
+		log_line("restart port=%s reason=broker does not read", k->name);
+		_exit(1);
 	}
 	if (k->outbox_count == 0)
 		listen_broker(k, EPOLLIN | EPOLLOUT);

@@ -8,6 +8,7 @@
  */
 #include "keeper_internal.h"
 #include "clock.h"
+#include "device_node.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -185,8 +186,7 @@ open_failed(struct keeper *k, const struct ipc_message *request, int error)
 		snprintf(m.text, sizeof(m.text),
 			 "%s: too many descriptors of ended leases are still open", k->name);
 	else
-		snprintf(m.text, sizeof(m.text), "%.180s: %s",
-			 k->port != NULL ? k->port->device : k->name, strerror(-error));
+		node_explain(k->port != NULL ? k->port->device : k->name, -error, m.text);
 	keeper_send(k, &m);
 }
 

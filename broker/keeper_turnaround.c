@@ -267,6 +267,17 @@ turnaround_restart(struct keeper *k)
 	clean(k);
 }
 
+/* What is left of the present step, for a broker that has not been told or has forgotten. */
+static void
+announce_rest(struct keeper *k)
+{
+	const struct keeper_turnaround *t = &k->turnaround;
+	bool drains = t->phase == KEEPER_DRAIN;
+	uint64_t end = drains ? t->end_ms + SENT_MAX_MS : t->at_ms, now = clock_now_ms();
+
+	announce(k, end > now ? end - now : 0);
+}
+
 /* One more asks for what is under way. A revocation does not wait for a drain, and what has been
  * cleaned without one is cleaned again. */
 static void
@@ -275,11 +286,14 @@ join(struct keeper *k, const struct ipc_message *request)
 	struct keeper_turnaround *t = &k->turnaround;
 
 	t->ids[t->id_count++] = request->id;
-	if (!request->flag || t->flag)
-		return;
-	t->flag = true;
-	if (!t->is_revoked)
-		clean(k);
+	if (request->flag && !t->flag) {
+		t->flag = true;
+		if (!t->is_revoked) {
+			clean(k);
+			return;
+		}
+	}
+	announce_rest(k);
 }
 
 /* Has it become another device, or gone, or come? */

@@ -36,7 +36,7 @@ fail(char *error, int result, const char *format, ...)
 void
 listen_init(struct listen *l)
 {
-	l->socket = l->lock = l->state = -1;
+	l->socket = l->lock = l->state = l->state_lock = -1;
 	l->path = NULL;
 }
 
@@ -88,16 +88,17 @@ read_pid(int fd)
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* Opens and locks a file that its owner removes at the end. A descriptor or -errno; -EWOULDBLOCK:
+/* Opens and locks a file that its owner may remove at the end. Nobody else may open it: for a lock,
+ * reading would do. A descriptor or -errno; -EWOULDBLOCK:
  * *holder has it. */
 static int
-lock_file(const char *path, long *holder)
+lock_file(int directory, const char *path, long *holder)
 {
 	struct stat here, there;
 	int fd;
 
 	for (;;) {
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		fd = openat(directory, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -105,7 +106,8 @@ lock_file(const char *path, long *holder)
 			close(fd);
 			return -EWOULDBLOCK;
 		}
-		if (fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino)
+		if (fstat(fd, &here) == 0 && fstatat(directory, path, &there, 0) == 0 &&
+		    here.st_ino == there.st_ino)
 			break;
 		close(fd); /* it was removed in between */
 	}
@@ -122,7 +124,7 @@ take_lock(struct listen *l, char *error)
 
 	if (asprintf(&path, "%s.lock", l->path) < 0)
 		return fail(error, -ENOMEM, "no memory");
-	l->lock = lock_file(path, &holder);
+	l->lock = lock_file(AT_FDCWD, path, &holder);
 	free(path);
 	if (l->lock == -EWOULDBLOCK)
 		return fail(
@@ -135,23 +137,41 @@ take_lock(struct listen *l, char *error)
 	return 0;
 }
 
+/* The socket of one that was killed; ours, as we have the lock. What is no socket is nobody's to
+ * remove. */
+static int
+remove_old(const struct listen *l, char *error)
+{
+	struct stat st;
+
+	if (lstat(l->path, &st) < 0)
+		return 0; /* bind() will tell */
+	if (!S_ISSOCK(st.st_mode))
+		return fail(error, -EEXIST,
+			    "%s: there already, and no socket; name another one with -s", l->path);
+	unlink(l->path);
+	return 0;
+}
+
 static int
 bind_socket(struct listen *l, const struct config *config, gid_t group, char *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int off = 0;
+	int off = 0, result;
 
 	if (strlen(l->path) >= sizeof(address.sun_path))
 		return fail(error, -ENAMETOOLONG,
 			    "%s: longer than the %zu bytes of a socket's path", l->path,
 			    sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, l->path);
+	result = remove_old(l, error);
+	if (result < 0)
+		return result;
 	l->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->socket < 0)
 		return fail(error, -errno, "socket: %s", strerror(errno));
 	/* Clients send no descriptors; a kernel before 6.16 can't be told (varlink.c peeks). */
 	setsockopt(l->socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
-	unlink(l->path); /* ours: we have the lock */
 	/* Nobody connects before the permissions are what they shall be: listen() comes last. */
 	if (bind(l->socket, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    (group != (gid_t)-1 && chown(l->path, (uid_t)-1, group) < 0) ||
@@ -164,6 +184,7 @@ static int
 lock_state(struct listen *l, const char *directory, char *error)
 {
 	int result = make_directory(directory, 0755);
+	long holder = 0;
 
 	if (result < 0)
 		return fail(error, result, "%s: %s; name another one with --state-dir", directory,
@@ -171,7 +192,11 @@ lock_state(struct listen *l, const char *directory, char *error)
 	l->state = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->state < 0)
 		return fail(error, -errno, "%s: %s", directory, strerror(errno));
-	if (flock(l->state, LOCK_EX | LOCK_NB) < 0)
+	l->state_lock = lock_file(l->state, "lock", &holder);
+	if (l->state_lock < 0 && l->state_lock != -EWOULDBLOCK)
+		return fail(error, l->state_lock, "%s/lock: %s", directory,
+			    strerror(-l->state_lock));
+	if (l->state_lock < 0)
 		return fail(error, -EADDRINUSE,
 			    "%s: the state directory of another comleased; name another one with "
 			    "--state-dir",
@@ -218,7 +243,8 @@ write_epoch(int directory, uint32_t epoch, const char *boot)
 {
 	int error = 0, fd;
 
-	fd = openat(directory, "epoch.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	fd = openat(directory, "epoch.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		    0644);
 	if (fd < 0)
 		return -errno;
 	if (dprintf(fd, "%u %s\n", epoch, boot) < 0 || fsync(fd) < 0)
@@ -243,7 +269,7 @@ listen_next_epoch(const struct listen *l, uint32_t *epoch, bool *restart,
 		return fail(error, -errno, "epoch, in the state directory: %s", strerror(errno));
 	if (fd >= 0) {
 		if (read(fd, text, sizeof(text) - 1) < 0 ||
-		    sscanf(text, "%lu %63s", &last, old_boot) != 2 || last >= UINT32_MAX) {
+		    sscanf(text, "%lu %63s", &last, old_boot) != 2 || last >= INT32_MAX) {
 			close(fd);
 			return fail(error, -EINVAL,
 				    "epoch, in the state directory: damaged; tokens could be given "
@@ -278,6 +304,8 @@ listen_close(struct listen *l)
 		}
 		close(l->lock);
 	}
+	if (l->state_lock >= 0)
+		close(l->state_lock);
 	if (l->state >= 0)
 		close(l->state);
 	free(l->path);

@@ -11,9 +11,10 @@
 #include <stdint.h>
 
 struct listen {
-	int socket; /* listening; -1 */
-	int lock;   /* SOCKET.lock, flocked as long as we run; -1 */
-	int state;  /* the state directory, flocked too; -1 */
+	int socket;     /* listening; -1 */
+	int lock;       /* SOCKET.lock, flocked as long as we run; -1 */
+	int state;      /* the state directory; -1 */
+	int state_lock; /* `lock` in there, flocked too; -1 */
 	char *path;
 };
 

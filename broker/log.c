@@ -1,15 +1,19 @@
 /*
  * log.c - one line a call on stderr. Knows nothing of what is logged. The tricky idea: stderr can
- * be a pipe whose reader sleeps, and a broker that waits for its log reader serves nobody; so it
- * asks whether stderr would take the line, and drops it otherwise.
+ * be a pipe whose reader sleeps, and a broker that waits for its log reader serves nobody; so a
+ * line that stderr does not take at once is dropped, and counted.
  */
 #include "log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,13 +51,28 @@ put_time(char *buffer, size_t size)
 	return n + (size_t)snprintf(buffer + n, size - n, ".%03ld ", now.tv_nsec / 1000000);
 }
 
+/* Never waits, whoever else writes into the same pipe: the kernel says EAGAIN rather than wait. A
+ * file or a terminal does not know these flags, and asking first must do. */
+static ssize_t
+write_now(const char *line, size_t length)
+{
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)line, .iov_len = length };
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+	ssize_t n = send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno == ENOTSOCK)
+		n = pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
+	if (n >= 0 || (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS))
+		return n;
+	if (poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0)
+		return -1;
+	return write(STDERR_FILENO, line, length);
+}
+
 static void
 write_line(const char *line, size_t length)
 {
-	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
-
-	if (poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0 ||
-	    write(STDERR_FILENO, line, length) < 0)
+	if (write_now(line, length) < 0)
 		dropped++;
 	else
 		dropped = 0;

@@ -9,6 +9,7 @@
 #include "../include/comlease.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -152,12 +153,30 @@ run(const struct options *o)
 	return supervisor_main(&o->supervisor, &config);
 }
 
+/* What is opened later must not become stdin, stdout or stderr: the log would go there. */
+static int
+keep_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct options o = { .role = NULL };
-	int status = parse(argc, argv, &o);
+	int status;
 
+	if (keep_standard_descriptors() < 0)
+		return EX_OSERR;
+	status = parse(argc, argv, &o);
 	if (status >= 0)
 		return status;
 	log_set_verbose(o.supervisor.verbose);

@@ -35,7 +35,7 @@ struct peer {
 	struct event read, end, write, late; /* late: half a request is there for too long */
 	const struct peer_handler *handler;
 	void *owner;
-	TAILQ_ENTRY(peer) entry;
+	TAILQ_ENTRY(peer) entry, dead_entry;
 	pid_t pid;
 	uid_t uid;
 	char command[16]; /* its name when it first asked; "" before */

@@ -100,11 +100,10 @@ void
 publish_removed(struct port *port)
 {
 	struct broker *b = port->broker;
-	struct peer *p, *next;
+	struct peer *p;
 
-	for (p = TAILQ_FIRST(&b->subscribers); p != NULL; p = next) {
-		next = TAILQ_NEXT(p, entry);
-		if (p->subscription->kind != SUBSCRIBE_LIST ||
+	TAILQ_FOREACH (p, &b->subscribers, entry) {
+		if (p->dead || p->subscription->kind != SUBSCRIBE_LIST ||
 		    !concerns(p->subscription, port->config.name))
 			continue;
 		send_ports(p, json_pack("[{s:s, s:s, s:s, s:s, s:I, s:b, s:i, s:[]}]", "name",
@@ -166,15 +165,13 @@ tell_subscriber(struct broker *b, struct peer *p)
 static void
 publish_changes(struct broker *b)
 {
-	struct peer *p, *next;
+	struct peer *p;
 	struct port *port;
 
 	b->publish_ms = LEASE_NEVER;
-	for (p = TAILQ_FIRST(&b->subscribers); p != NULL; p = next) {
-		next = TAILQ_NEXT(p, entry);
-		if (p->subscription->kind == SUBSCRIBE_LIST)
+	TAILQ_FOREACH (p, &b->subscribers, entry)
+		if (!p->dead && p->subscription->kind == SUBSCRIBE_LIST)
 			tell_subscriber(b, p);
-	}
 	TAILQ_FOREACH (port, &b->ports, entry) {
 		if (port->changed)
 			tell_waiters(port);
@@ -266,20 +263,18 @@ describe_event(const struct publish_event *e)
 static void
 emit(struct broker *b, const struct publish_event *e)
 {
-	struct peer *p, *next;
+	struct peer *p;
 	json_t *event;
 
 	log_event(e);
 	if (b->monitors == 0)
 		return;
 	event = describe_event(e);
-	for (p = TAILQ_FIRST(&b->subscribers); p != NULL; p = next) {
-		next = TAILQ_NEXT(p, entry);
-		if (p->subscription->kind == SUBSCRIBE_MONITOR &&
+	TAILQ_FOREACH (p, &b->subscribers, entry)
+		if (!p->dead && p->subscription->kind == SUBSCRIBE_MONITOR &&
 		    concerns(p->subscription, e->port->config.name))
 			peer_send(p, varlink_reply_new(json_pack("{s:[O]}", "events", event), true),
 				  -1);
-	}
 	json_decref(event);
 }
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,13 +70,16 @@ field(const char *line, const char *key, int base, uint64_t *value)
 static bool
 parse_line(const char *line, struct roster_entry *entry)
 {
-	uint64_t target, events, token;
+	uint64_t target, events, token, inode, device;
 
 	if (strncmp(line, "tfd:", 4) != 0 || !field(line, "tfd:", 10, &target) ||
-	    !field(line, "events:", 16, &events) || !field(line, "data:", 16, &token))
+	    !field(line, "events:", 16, &events) || !field(line, "data:", 16, &token) ||
+	    !field(line, "ino:", 16, &inode) || !field(line, "sdev:", 16, &device))
 		return false;
 	*entry = (struct roster_entry){ .token = token,
 					.target = (int)target,
+					.inode = inode,
+					.device = device,
 					.hungup = (events & EPOLLHUP) == 0 };
 	return true;
 }
@@ -154,17 +158,31 @@ same_description(pid_t pid, int fd, int roster, const struct roster_entry *entry
 	return errno == EBADF || errno == ENOENT ? 0 : -errno;
 }
 
+static bool
+same_node(const struct statx *st, const struct roster_entry *entry)
+{
+	return st->stx_ino == entry->inode &&
+	       ((uint64_t)st->stx_dev_major << 20 | st->stx_dev_minor) == entry->device;
+}
+
+/* Most descriptors are of another node: kcmp is asked about the others only. No file system is
+ * asked, as it could be the process's own and never answer. */
 static int
 compare_all(DIR *dir, pid_t pid, int roster, const struct roster_entry *entries, int n)
 {
 	struct dirent *d;
+	struct statx st;
 	int i, r;
 
-	while ((d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.')
+	while (n > 0 && (d = readdir(dir)) != NULL) {
+		if (d->d_name[0] == '.' ||
+		    statx(dirfd(dir), d->d_name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO,
+			  &st) < 0)
 			continue;
 		for (i = 0; i < n; i++) {
-			r = same_description(pid, atoi(d->d_name), roster, &entries[i]);
+			r = same_node(&st, &entries[i])
+				? same_description(pid, atoi(d->d_name), roster, &entries[i])
+				: 0;
 			if (r != 0)
 				return r;
 		}

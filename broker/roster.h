@@ -15,7 +15,8 @@
 
 struct roster_entry {
 	uint64_t token;
-	int target;   /* the number under which it was added */
+	int target;             /* the number under which it was added */
+	uint64_t inode, device; /* of the node that was opened; device: as the kernel prints it */
 	unsigned nth; /* among the entries with that number, in the kernel's order (for kcmp) */
 	bool hungup;  /* its hang-up has been reported */
 };

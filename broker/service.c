@@ -1,17 +1,17 @@
 /*
- * service.c - the methods of io.comlease: decode, decide who may, call the broker, encode.
+ * service.c - the methods of io.comlease: decode, call the broker, encode. Those that end a lease
+ * are in service_end.c.
  */
 #include "broker.h"
-#include "parameter.h"
 #include "log.h"
+#include "parameter.h"
+#include "service.h"
 
 #include "../include/comlease.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define INTERFACE "io.comlease."
 
 extern const char comlease_varlink[]; /* the interface definition, embedded */
 
@@ -31,15 +31,15 @@ service_error_port(struct peer *p, const char *error, const struct port *port, c
 		      json_pack("{s:s, s:s}", "port", port->config.name, "message", message));
 }
 
-static void
-invalid(struct peer *p, const char *parameter)
+void
+service_invalid(struct peer *p, const char *parameter)
 {
 	service_error(p, VARLINK_ERROR("InvalidParameter"),
 		      json_pack("{s:s}", "parameter", parameter));
 }
 
-static void
-no_such_port(struct broker *b, struct peer *p, const char *name)
+void
+service_no_such_port(struct broker *b, struct peer *p, const char *name)
 {
 	json_t *names = json_array();
 	struct port *port;
@@ -108,9 +108,9 @@ method_list(struct broker *b, struct peer *p, const struct varlink_call *call)
 	const char *wrong = parameter_take_all(call->parameters, parameters);
 
 	if (wrong != NULL) {
-		invalid(p, wrong);
+		service_invalid(p, wrong);
 	} else if ((wrong = unknown_port(b, names)) != NULL) {
-		no_such_port(b, p, wrong);
+		service_no_such_port(b, p, wrong);
 	} else if (call->more) {
 		subscribe(b, p, SUBSCRIBE_LIST, names, "ports", list_ports(b, names));
 	} else {
@@ -130,9 +130,9 @@ method_monitor(struct broker *b, struct peer *p, const struct varlink_call *call
 	const char *wrong = parameter_take_all(call->parameters, parameters);
 
 	if (wrong != NULL)
-		invalid(p, wrong);
+		service_invalid(p, wrong);
 	else if ((wrong = unknown_port(b, names)) != NULL)
-		no_such_port(b, p, wrong);
+		service_no_such_port(b, p, wrong);
 	else if (!call->more)
 		service_error(p, VARLINK_ERROR("ExpectedMore"), json_object());
 	else
@@ -175,12 +175,12 @@ method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call
 	if (wrong == NULL && (name == NULL) == (device == NULL))
 		wrong = name == NULL ? "port" : "device";
 	if (wrong != NULL) {
-		invalid(p, wrong);
+		service_invalid(p, wrong);
 		return;
 	}
 	port = name != NULL ? broker_find_port(b, name) : find_device(b, device, (uint64_t)rdev);
 	if (port == NULL) {
-		no_such_port(b, p, name != NULL ? name : device);
+		service_no_such_port(b, p, name != NULL ? name : device);
 		return;
 	}
 	wish.wait_ms = wait;
@@ -192,19 +192,8 @@ method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call
 		publish_waiting(p->request);
 }
 
-static struct port *
-find_token(struct broker *b, uint64_t token)
-{
-	struct port *port;
-
-	TAILQ_FOREACH (port, &b->ports, entry)
-		if (port->lease.state == LEASE_HELD && port->lease.token == token)
-			return port;
-	return NULL;
-}
-
-static void
-not_holder(struct peer *p, const char *message)
+void
+service_not_holder(struct peer *p, const char *message)
 {
 	service_error(p, INTERFACE "NotHolder", json_pack("{s:s}", "message", message));
 }
@@ -219,111 +208,17 @@ method_attach(struct broker *b, struct peer *p, const struct varlink_call *call)
 	struct request *r = p->request;
 
 	if (wrong != NULL || token == 0) {
-		invalid(p, "token");
+		service_invalid(p, "token");
 		return;
 	}
 	if (r != NULL && r->fd >= 0 && r->port->lease.token == (uint64_t)token)
 		request_attach(r);
 	else
-		not_holder(p, "no descriptor of that lease waits for this connection: it was not "
-			      "granted here with "
-			      "\"more\", has been attached, or has been taken back");
+		service_not_holder(
+		    p, "no descriptor of that lease waits for this connection: it was not "
+		       "granted here with "
+		       "\"more\", has been attached, or has been taken back");
 	(void)b;
-}
-
-/* ---- Release, Revoke ---- */
-
-/* The broker's own user and root may do to any lease what its holder may. */
-static bool
-may_end(const struct peer *p, const struct port *port)
-{
-	return p->uid == 0 || p->uid == geteuid() || p->uid == port->holder->uid;
-}
-
-/* Answered when the turnaround is done: port_settled(). */
-static void
-end_lease(struct port *port, struct peer *p, enum lease_reason reason, const char *detail)
-{
-	port->revoker = p;
-	port->revoked = reason == LEASE_REVOKED ? port->lease.token : 0;
-	port_end(port, reason, detail);
-}
-
-static bool
-refused_end(struct peer *p, const struct port *port)
-{
-	char text[192];
-
-	if (!may_end(p, port)) {
-		service_error(p, VARLINK_ERROR("PermissionDenied"), json_object());
-		return true;
-	}
-	if (port->config.revocable)
-		return false;
-	snprintf(text, sizeof(text),
-		 "%s: configured with \"revocation = none\": only its holder can end "
-		 "it, by closing the device",
-		 port->config.name);
-	service_error_port(p, INTERFACE "NotRevocable", port, text);
-	return true;
-}
-
-static void
-method_release(struct broker *b, struct peer *p, const struct varlink_call *call)
-{
-	json_int_t token = 0;
-	const struct parameter parameters[] = { { "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
-						PARAMETER_END };
-	const char *wrong = parameter_take_all(call->parameters, parameters);
-	struct port *port = find_token(b, (uint64_t)token);
-
-	if (wrong != NULL || token == 0) {
-		invalid(p, "token");
-	} else if (port == NULL) {
-		service_error(
-		    p, INTERFACE "Revoked",
-		    json_pack("{s:s, s:s}", "port", "", "message", "that lease has ended"));
-	} else if (!refused_end(p, port)) {
-		end_lease(port, p, LEASE_RELEASED, NULL);
-		broker_settle(b);
-	}
-}
-
-static void
-nobody_holds(struct peer *p, const struct port *port)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "%s: nobody holds it", port->config.name);
-	not_holder(p, text);
-}
-
-static void
-method_revoke(struct broker *b, struct peer *p, const struct varlink_call *call)
-{
-	const char *name = NULL, *reason = NULL, *wrong;
-	json_int_t token = 0;
-	const struct parameter parameters[] = { { "port", PARAMETER_NAME, 0, 0, &name },
-						{ "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
-						{ "reason", PARAMETER_TEXT, 0, 200, &reason },
-						PARAMETER_END };
-	struct port *port;
-
-	wrong = parameter_take_all(call->parameters, parameters);
-	port = name == NULL ? NULL : broker_find_port(b, name);
-	if (wrong != NULL || name == NULL) {
-		invalid(p, wrong != NULL ? wrong : "port");
-	} else if (port == NULL) {
-		no_such_port(b, p, name);
-	} else if (port->lease.state != LEASE_HELD) {
-		nobody_holds(p, port);
-	} else if (token != 0 && (uint64_t)token != port->lease.token) {
-		service_error_port(p, INTERFACE "Revoked", port,
-				   "that lease has ended; another one holds the port");
-	} else if (!refused_end(p, port)) {
-		end_lease(port, p, LEASE_REVOKED, reason);
-		broker_settle(b);
-	}
 }
 
 /* ---- dispatch ---- */
@@ -332,8 +227,9 @@ static const struct method {
 	const char *name;
 	void (*run)(struct broker *, struct peer *, const struct varlink_call *);
 } methods[] = {
-	{ "List", method_list },       { "Acquire", method_acquire }, { "Attach", method_attach },
-	{ "Release", method_release }, { "Revoke", method_revoke },   { "Monitor", method_monitor },
+	{ "List", method_list },      { "Acquire", method_acquire },
+	{ "Attach", method_attach },  { "Release", service_release },
+	{ "Revoke", service_revoke }, { "Monitor", method_monitor },
 };
 
 static const struct varlink_interface interfaces[] = {
@@ -365,6 +261,16 @@ unknown_method(struct peer *p, const char *name)
 	}
 }
 
+/* A holder who has read his descriptor need not read what comes after it in time. */
+static void
+note_taken(struct broker *b, const struct peer *p)
+{
+	const struct request *r = p->request;
+
+	if (r != NULL && r->stage == REQUEST_GRANTED && r->fd < 0 && peer_has_read_all(p))
+		lease_taken(&b->host, &r->port->lease, r->port->lease.token);
+}
+
 static void
 on_call(struct peer *p, const struct varlink_call *call)
 {
@@ -389,9 +295,10 @@ on_call(struct peer *p, const struct varlink_call *call)
 		return;
 	}
 	if (call->upgrade) {
-		invalid(p, "upgrade");
+		service_invalid(p, "upgrade");
 		return;
 	}
+	note_taken(b, p);
 	if (strcmp(name, INTERFACE "Acquire") != 0)
 		publish_notes(b); /* who looks or ends finds in the log what led here */
 	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)

@@ -234,7 +234,7 @@ supervisor_main(const struct supervisor_options *options, struct config *config)
 	status = start(&s);
 	while (status == EX_OK && !s.stopping)
 		if (run_once(&s) < 0)
-			status = EX_OSERR;
+			poll(NULL, 0, 100); /* no memory at the moment */
 	supervisor_stop_children(&s);
 	if (s.stopping)
 		log_line("stop");

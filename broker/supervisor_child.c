@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STOP_MS 3000 /* for the children to end by themselves */
+#define STOP_MS   3000 /* for the children to end by themselves */
+#define KILLED_MS 1000 /* and for one that was killed */
 
 /* ---- what the children are told ---- */
 
@@ -240,9 +241,12 @@ supervisor_stop_children(struct supervisor *s)
 		now = clock_now_ms();
 		fd.fd = child->pidfd;
 		if (child->pidfd >= 0) {
-			if (poll(&fd, 1, until > now ? (int)(until - now) : 0) != 1)
+			if (poll(&fd, 1, until > now ? (int)(until - now) : 0) != 1) {
 				kill(child->pid, SIGKILL);
-			waitpid(child->pid, NULL, 0);
+				/* one that the kernel holds in a driver is left to it */
+				poll(&fd, 1, KILLED_MS);
+			}
+			waitpid(child->pid, NULL, WNOHANG);
 			close(child->pidfd);
 		}
 		if (k == NULL)

@@ -234,12 +234,6 @@ END_TEST
 
 /* ---- the device goes ---- */
 
-static void
-plug_again(void)
-{
-	master = support_plug("modem0");
-}
-
 /* Granted, but not opened yet: it waits on, as long as it said. */
 START_TEST(time_to_wait_is_not_begun_anew_when_the_device_goes)
 {
@@ -257,7 +251,7 @@ START_TEST(time_to_wait_is_not_begun_anew_when_the_device_goes)
 	ck_assert_int_ge(support_now_ms() - asked, 1990);
 	ck_assert_int_lt(support_now_ms() - asked, 2700);
 	support_close(&c);
-	plug_again();
+	master = support_plug("modem0");
 	expect_well();
 }
 END_TEST
@@ -274,7 +268,7 @@ START_TEST(request_waits_when_device_and_keeper_go_before_its_grant)
 	support_unplug("modem0");
 	support_kill_keeper("modem0");
 	support_wait_port("modem0", "absent", 1);
-	plug_again();
+	master = support_plug("modem0");
 	support_reply(&c);
 	fd = support_take(&c);
 	support_expect_line(fd, master);

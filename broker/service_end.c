@@ -1,0 +1,113 @@
+/*
+ * service_end.c - the methods that end a lease: Release and Revoke, and who may call them.
+ */
+#include "broker.h"
+#include "parameter.h"
+#include "service.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static struct port *
+find_token(struct broker *b, uint64_t token)
+{
+	struct port *port;
+
+	TAILQ_FOREACH (port, &b->ports, entry)
+		if (port->lease.state == LEASE_HELD && port->lease.token == token)
+			return port;
+	return NULL;
+}
+
+/* The broker's own user and root may do to any lease what its holder may. */
+static bool
+may_end(const struct peer *p, const struct port *port)
+{
+	return p->uid == 0 || p->uid == geteuid() || p->uid == port->holder->uid;
+}
+
+/* Answered when the turnaround is done: port_settled(). */
+static void
+end_lease(struct port *port, struct peer *p, enum lease_reason reason, const char *detail)
+{
+	port->revoker = p;
+	port->revoked = reason == LEASE_REVOKED ? port->lease.token : 0;
+	port_end(port, reason, detail);
+}
+
+static bool
+refused_end(struct peer *p, const struct port *port)
+{
+	char text[192];
+
+	if (!may_end(p, port)) {
+		service_error(p, VARLINK_ERROR("PermissionDenied"), json_object());
+		return true;
+	}
+	if (port->config.revocable)
+		return false;
+	snprintf(text, sizeof(text),
+		 "%s: configured with \"revocation = none\": only its holder can end "
+		 "it, by closing the device",
+		 port->config.name);
+	service_error_port(p, INTERFACE "NotRevocable", port, text);
+	return true;
+}
+
+void
+service_release(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	json_int_t token = 0;
+	const struct parameter parameters[] = { { "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
+						PARAMETER_END };
+	const char *wrong = parameter_take_all(call->parameters, parameters);
+	struct port *port = find_token(b, (uint64_t)token);
+
+	if (wrong != NULL || token == 0) {
+		service_invalid(p, "token");
+	} else if (port == NULL) {
+		service_error(
+		    p, INTERFACE "Revoked",
+		    json_pack("{s:s, s:s}", "port", "", "message", "that lease has ended"));
+	} else if (!refused_end(p, port)) {
+		end_lease(port, p, LEASE_RELEASED, NULL);
+		broker_settle(b);
+	}
+}
+
+static void
+nobody_holds(struct peer *p, const struct port *port)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s: nobody holds it", port->config.name);
+	service_not_holder(p, text);
+}
+
+void
+service_revoke(struct broker *b, struct peer *p, const struct varlink_call *call)
+{
+	const char *name = NULL, *reason = NULL, *wrong;
+	json_int_t token = 0;
+	const struct parameter parameters[] = { { "port", PARAMETER_NAME, 0, 0, &name },
+						{ "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
+						{ "reason", PARAMETER_TEXT, 0, 200, &reason },
+						PARAMETER_END };
+	struct port *port;
+
+	wrong = parameter_take_all(call->parameters, parameters);
+	port = name == NULL ? NULL : broker_find_port(b, name);
+	if (wrong != NULL || name == NULL) {
+		service_invalid(p, wrong != NULL ? wrong : "port");
+	} else if (port == NULL) {
+		service_no_such_port(b, p, name);
+	} else if (port->lease.state != LEASE_HELD) {
+		nobody_holds(p, port);
+	} else if (token != 0 && (uint64_t)token != port->lease.token) {
+		service_error_port(p, INTERFACE "Revoked", port,
+				   "that lease has ended; another one holds the port");
+	} else if (!refused_end(p, port)) {
+		end_lease(port, p, LEASE_REVOKED, reason);
+		broker_settle(b);
+	}
+}
