@@ -109,6 +109,8 @@ report(struct port *port, const struct ipc_message *m)
 	port->reported = true;
 	port->late = false;
 	port->rdev = m->flag ? m->number : 0;
+	if (m->flag)
+		port->reason[0] = '\0';
 	if (port->lease.state == LEASE_HELD)
 		report_held(port, m);
 	else if (first && m->token != 0)

@@ -227,7 +227,8 @@ note_state(struct port *port)
 void
 port_settled(struct port *port)
 {
-	note_end(port);
+	if (port->lease.state != LEASE_FAULTED)
+		note_end(port); /* else not before old descriptors are known to be dead */
 	note_state(port);
 	tell_revoker(port);
 	publish_port(port);

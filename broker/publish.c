@@ -234,7 +234,11 @@ log_event(const struct publish_event *e)
 	if (r != NULL) {
 		n = put_number(line, n, sizeof(line), "pid", r->pid);
 		n = put_number(line, n, sizeof(line), "uid", (int64_t)r->uid);
-		n = put(line, n, sizeof(line), "command", *r->command != '\0' ? r->command : NULL);
+		if (*r->command != '\0') /* escaped when it was read */
+			n += (size_t)snprintf(line + n, sizeof(line) - n,
+					      strchr(r->command, ' ') != NULL ? " command=\"%s\""
+									      : " command=%s",
+					      r->command);
 		n = put(line, n, sizeof(line), "label", *r->label != '\0' ? r->label : NULL);
 	}
 	n = put(line, n, sizeof(line), "state", e->state);
