@@ -211,8 +211,9 @@ test_record_b0() # as under a broker, whose keeper never lets go and sets B0 bet
 	for i in 1 2 3 4 5; do
 		exec {fd}<>"$SCRATCH/a" && stty -F "$SCRATCH/a" 38400 && printf 'AT+LEASE=%d\r' "$i" >&"$fd" && exec {fd}>&-
 		stty -F "$SCRATCH/a" 0 2>/dev/null
+		event "a at text=\"AT+LEASE=$i\"" || return 1
 	done
-	event 'a at text="AT+LEASE=5"' && [ "$(tail -n "+$((MARK + 1))" "$LOG" | grep -c 'LEASE=[1-5]"')" = 5 ]
+	[ "$(tail -n "+$((MARK + 1))" "$LOG" | grep -c 'LEASE=[1-5]"')" = 5 ]
 }
 test_hangup()
 {

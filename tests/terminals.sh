@@ -32,15 +32,27 @@ terminal()
 
 keys() { printf '%s' "$2" >&"${KEYS[$1]}"; }
 
-# shows NAME TEXT: reads on until the screen has shown it.
+# shows NAME TEXT [SECONDS]: reads on until the screen has shown it.
 shows()
 {
 	local seen="" char
-	while IFS= read -r -t 20 -N 1 -u "${SCREEN[$1]}" char; do
+	while IFS= read -r -t "${3:-20}" -N 1 -u "${SCREEN[$1]}" char; do
 		seen+=$char
 		[[ $seen != *"$2" ]] || return 0
 	done
 	printf '%s never showed: %s\nbut: %q\n' "$1" "$2" "$seen"
+	return 1
+}
+
+# types_until NAME KEYS TEXT: as a person would: what a slow program has thrown away is typed again.
+types_until()
+{
+	local said n
+	for n in 1 2 3 4; do
+		keys "$1" "$2"
+		said=$(shows "$1" "$3" 3) && return 0
+	done
+	printf '%s\n' "$said"
 	return 1
 }
 
