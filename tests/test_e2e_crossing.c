@@ -313,9 +313,11 @@ START_TEST(revocation_that_did_not_happen_is_not_confirmed)
 	    strstr(support_string(support_error(&c, "OpenFailed"), "message", NULL),
 		   "its keeper does not answer"));
 	ck_assert(!support_is_dead(fd));
+	ck_assert_int_eq(support_log_count("end port=modem0"), 0);
 	go_on(keeper);
 	support_wait_port("modem0", "free", 0);
 	ck_assert(support_is_dead(fd));
+	support_log_wait("end port=modem0");
 	close(fd);
 	support_close(&c);
 	expect_well();
