@@ -188,7 +188,49 @@ config_print(const struct config *config, FILE *file)
 		fprintf(file, "\n[port %s]\n", config->ports[i].name);
 		print_keys(config_port_keys, &config->ports[i], file);
 	}
+	for (size_t i = 0; i < config->pool_count; i++) {
+		fprintf(file, "\n[pool %s]\n", config->pools[i].name);
+		print_keys(config_pool_keys, &config->pools[i], file);
+	}
+	for (size_t i = 0; i < config->access_count; i++) {
+		const char *name = config->access[i].name;
+
+		fprintf(file, "\n[access%s%s]\n", name[0] ? " " : "", name);
+		print_keys(config_access_keys, &config->access[i], file);
+	}
 	return fflush(file) != 0 || ferror(file) ? -EIO : 0;
+}
+
+static void
+free_rules(struct config *config)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		config_free_pool(&config->pools[i]);
+	for (size_t i = 0; i < config->access_count; i++)
+		config_free_access(&config->access[i]);
+	free(config->pools);
+	free(config->access);
+	config->pools = NULL;
+	config->access = NULL;
+	config->pool_count = config->access_count = 0;
+}
+
+void
+config_keep_port(struct config *config, const char *name)
+{
+	struct config_port *ports = config->ports, *smaller;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < config->port_count; i++)
+		if (strcmp(ports[i].name, name) == 0)
+			kept = i;
+		else
+			free(ports[i].file);
+	ports[0] = ports[kept];
+	config->port_count = 1;
+	smaller = realloc(ports, sizeof(*ports));
+	config->ports = smaller != NULL ? smaller : ports;
+	free_rules(config);
 }
 
 void
@@ -197,7 +239,9 @@ config_free(struct config *config)
 	for (size_t i = 0; i < config->port_count; i++)
 		free(config->ports[i].file);
 	free(config->ports);
+	free_rules(config);
 	free(config->socket);
+	free(config->lock_dir);
 	free(config->state_dir);
 	free(config->user);
 	free(config->group);
@@ -210,6 +254,24 @@ config_find(const struct config *config, const char *name)
 	for (size_t i = 0; i < config->port_count; i++)
 		if (strcmp(config->ports[i].name, name) == 0)
 			return &config->ports[i];
+	return NULL;
+}
+
+const struct config_pool *
+config_find_pool(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (strcmp(config->pools[i].name, name) == 0)
+			return &config->pools[i];
+	return NULL;
+}
+
+const struct config_access *
+config_find_access(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->access_count; i++)
+		if (strcmp(config->access[i].name, name) == 0)
+			return &config->access[i];
 	return NULL;
 }
 

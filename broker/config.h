@@ -17,7 +17,33 @@
 #define CONFIG_DEVICE_MAX 180 /* bytes of a device's path: inih reads lines of 198 */
 #define CONFIG_ERROR_MAX  1024
 
+#define CONFIG_CLASSES_MAX 16  /* in a port's `order`, and with a max-hold of their own */
+#define CONFIG_RULES_MAX   32  /* in a port's `class-of`, in one list of an access section */
+#define CONFIG_POOL_MAX    64  /* ports that one pool names */
+#define CONFIG_INIT_MAX    160 /* bytes of `init` */
+#define CONFIG_NEVER       UINT32_MAX
+
 enum config_flow { CONFIG_FLOW_NONE, CONFIG_FLOW_RTSCTS, CONFIG_FLOW_XONXOFF };
+enum config_preempt { CONFIG_PREEMPT_NEVER, CONFIG_PREEMPT_STANDBY, CONFIG_PREEMPT_LOWER };
+
+/* Whom a rule means. Names of users and groups are looked up when the supervisor loads the files;
+ * what it prints for its children has numbers, so that they never look up a name. */
+enum config_who { CONFIG_EVERYBODY, CONFIG_USER, CONFIG_GROUP, CONFIG_COMMAND };
+
+/* `class-of = efax:fax user=uucp:mail group=dialout:dialup`: the first that fits gives a request
+ * that names no class its class. A command is compared with the kernel's name of the process. */
+struct config_class_rule {
+	enum config_who who;
+	uint32_t id; /* of the user or group */
+	char command[16];
+	char class[CONFIG_NAME_MAX + 1];
+};
+
+/* `max-hold = 3600 fax:600 mail:none`: that of one class; seconds, or CONFIG_NEVER. */
+struct config_class_hold {
+	char class[CONFIG_NAME_MAX + 1];
+	uint32_t hold_s;
+};
 
 struct config_port {
 	char name[CONFIG_NAME_MAX + 1];
@@ -32,12 +58,79 @@ struct config_port {
 	uint32_t settle_ms;                 /* 0; after hang-up, before the input is flushed */
 	uint32_t drain_ms;                  /* 10000: at most, for what was written before close */
 	uint32_t queue_max;                 /* 1000 waiters */
-	char *file;                         /* where its section starts; for messages */
+	uint32_t
+	    linger_ms;     /* 0; a lease outlives its last close so long, while its process lives */
+	uint32_t quiet_ms; /* 0; before it is free: until nothing has come in for that long */
+	char init[CONFIG_INIT_MAX + 1]; /* "": none; `ATZ OK`: see config_init_word() */
+	uint32_t init_timeout_ms;       /* 3000; for each awaited word; 3 tries */
+
+	/* Arbitration. */
+	char order[CONFIG_CLASSES_MAX][CONFIG_NAME_MAX + 1]; /* `order = mail dialup fax` */
+	uint32_t order_count; /* 0; classes that do not stand there come after those that do */
+	struct config_class_rule class_of[CONFIG_RULES_MAX];
+	uint32_t class_of_count;
+	uint32_t age_step_s; /* 60; a waiter rises by one rank each time; 0: never */
+	uint32_t max_hold_s; /* CONFIG_NEVER (`none`) */
+	struct config_class_hold class_hold[CONFIG_CLASSES_MAX];
+	uint32_t class_hold_count;
+	uint32_t min_hold_s;           /* 0; `preempt = lower` asks nobody earlier */
+	uint32_t yield_grace_s;        /* 5; from being asked to being revoked */
+	uint32_t idle_timeout_s;       /* CONFIG_NEVER (`none`); no byte either way */
+	enum config_preempt preempt;   /* standby */
+	bool busy_by_dcd;              /* `busy-by = dcd activity:5`; default: none */
+	uint32_t busy_by_activity_s;   /* 0: not */
+	uint32_t max_busy_s;           /* 3600; `none` */
+	bool own_always;               /* `own = always` (default) or `leased` */
+	char tag[CONFIG_NAME_MAX + 1]; /* ""; for pools */
+	char *file;                    /* where its section starts; for messages */
+	unsigned line;
+};
+
+/* [pool NAME]: `ports = modem0 modem1`, or one `match`. Ports and pools share their names. */
+enum config_match {
+	CONFIG_MATCH_PORTS,
+	CONFIG_MATCH_USB,  /* usb:0403:6001, usb:0403:*; the ids that the keeper reports */
+	CONFIG_MATCH_TAG,  /* tag:lab: ports with `tag = lab` */
+	CONFIG_MATCH_PATH, /* path:/dev/ttyUSB*: fnmatch() on the port's device */
+};
+
+struct config_pool {
+	char name[CONFIG_NAME_MAX + 1];
+	enum config_match match;
+	char (*ports)[CONFIG_NAME_MAX + 1]; /* `ports`: names of [port] sections, each once */
+	uint32_t port_count;
+	char pattern[CONFIG_DEVICE_MAX + 1]; /* after "usb:", "tag:", "path:" */
+	char *file;
+	unsigned line;
+};
+
+/* One entry of a list: `ask = *`, `revoke = @operators ann`, `priority = *:0 @fax:10 ann:100`. */
+struct config_grant {
+	enum config_who who; /* EVERYBODY `*`, USER `ann`, GROUP `@operators` */
+	uint32_t id;
+	int32_t priority; /* `priority` only */
+};
+
+struct config_grants {
+	bool is_set; /* the key stands in the file */
+	struct config_grant *list;
+	uint32_t count; /* 0 and set: `nobody` */
+};
+
+/* [access]: for all ports; [access NAME]: for that port or pool, and each key that stands there
+ * wins over the one in [access]. What stands nowhere: `ask = *`, `priority = *:100`; revoke, evict
+ * and disable: nobody but root, the broker's user, and (revoke) the holder's uid, who always may.
+ */
+struct config_access {
+	char name[CONFIG_NAME_MAX + 1]; /* "": [access] */
+	struct config_grants ask, priority, revoke, evict, disable;
+	char *file;
 	unsigned line;
 };
 
 struct config {
 	char *socket;                 /* path */
+	char *lock_dir;               /* path: /run/lock; where UUCP lock files are */
 	char *state_dir;              /* path */
 	char *user, *group;           /* NULL: the default, see below */
 	mode_t mode;                  /* of the socket: 0660 */
@@ -45,6 +138,10 @@ struct config {
 	uint32_t connections_uid_max; /* 128 a uid */
 	struct config_port *ports;    /* in the order of the files */
 	size_t port_count;
+	struct config_pool *pools;
+	size_t pool_count;
+	struct config_access *access; /* [access], where there is one, first */
+	size_t access_count;
 };
 
 /*
@@ -80,8 +177,20 @@ int config_print(const struct config *, FILE *);
 
 void config_free(struct config *);
 
+/* Of the ports only that one, and no pools and access: a keeper needs no more. It must be there. */
+void config_keep_port(struct config *, const char *name);
+
 /* NULL: there is none. */
 const struct config_port *config_find(const struct config *, const char *name);
+
+const struct config_pool *config_find_pool(const struct config *, const char *name);
+
+/* The section of that name ("": [access]), or NULL. */
+const struct config_access *config_find_access(const struct config *, const char *name);
+
+/* The next word of a port's `init`, its escapes undone, in *word. By turns one is sent, with a "\r"
+ * behind it that is not in here, and one awaited. Returns where to go on, NULL at the end. */
+const char *config_init_word(const char *init, char word[CONFIG_INIT_MAX + 1]);
 
 /* True if both describe the same device under the same name (other settings may differ). */
 bool config_same_device(const struct config_port *, const struct config_port *);

@@ -24,6 +24,14 @@ config_port_defaults(struct config_port *port)
 		.settle_ms = 0,
 		.drain_ms = 10000,
 		.queue_max = 1000,
+		.init_timeout_ms = 3000,
+		.age_step_s = 60,
+		.max_hold_s = CONFIG_NEVER,
+		.yield_grace_s = 5,
+		.idle_timeout_s = CONFIG_NEVER,
+		.preempt = CONFIG_PREEMPT_STANDBY,
+		.max_busy_s = 3600,
+		.own_always = true,
 	};
 }
 
@@ -95,6 +103,17 @@ config_default_socket(struct config *config, const struct config_rules *rules,
 	    "socket: there is no default, as XDG_RUNTIME_DIR is "
 	    "not set to an absolute path; set it, or \"socket = PATH\" under [broker], or use -s");
 	return -EINVAL;
+}
+
+/* The same for all: programs outside look nowhere else. */
+int
+config_default_lock_dir(struct config *config, const struct config_rules *rules,
+			char reason[CONFIG_REASON_MAX])
+{
+	(void)rules;
+	if (config->lock_dir)
+		return 0;
+	return set_default(config, "lock-dir", "default", "/run/lock", reason);
 }
 
 int

@@ -8,25 +8,39 @@
 
 #include "config.h"
 
-#define CONFIG_REASON_MAX 256 /* what is wrong with a value */
-#define CONFIG_KEYS_MAX   16  /* in one table */
-#define CONFIG_PORTS_MAX  1000
-#define CONFIG_BYTES_MAX  (1024 * 1024) /* of one file */
+#define CONFIG_REASON_MAX   256 /* what is wrong with a value */
+#define CONFIG_KEYS_MAX     32  /* in one table */
+#define CONFIG_PORTS_MAX    1000
+#define CONFIG_POOLS_MAX    250
+#define CONFIG_PRIORITY_MAX 100                /* -100..100 */
+#define CONFIG_BYTES_MAX    (16 * 1024 * 1024) /* of one file; config_print() stays below it */
+
+#define CONFIG_NAME_RULE "use 1 to 64 of the characters A-Z a-z 0-9 . _ : @ + -"
+
+struct config_key;
+
+/* Takes a value. 0; -EINVAL: *reason says what is wrong, as it follows "KEY: "; -ENOMEM. */
+typedef int config_set(const struct config_key *, void *member, const char *value,
+		       char reason[CONFIG_REASON_MAX]);
+
+/* Writes `KEY = VALUE` and a newline, or several such lines. */
+typedef void config_show(const struct config_key *, const void *member, FILE *);
 
 struct config_key {
 	const char *name;
-	/* Takes a value. 0; -EINVAL: *reason says what is wrong, as it follows "KEY: "; -ENOMEM. */
-	int (*set)(const struct config_key *, void *member, const char *value,
-		   char reason[CONFIG_REASON_MAX]);
-	/* Writes `KEY = VALUE` and a newline. */
-	void (*print)(const struct config_key *, const void *member, FILE *);
+	config_set *set;
+	config_show *print;
 	size_t offset;     /* of the member */
 	uint32_t min, max; /* of a number; max: bytes of a text */
+	config_set *add;   /* takes what a further line of the key says; NULL: it may stand once */
+	const char *empty; /* the value that stands for an empty list, and alone */
 };
 
-/* Both end with a key without a name. */
+/* Each ends with a key without a name. */
 extern const struct config_key config_broker_keys[];
 extern const struct config_key config_port_keys[];
+extern const struct config_key config_pool_keys[];
+extern const struct config_key config_access_keys[];
 
 /* The key of that name, or NULL. */
 const struct config_key *config_key_find(const struct config_key *table, const char *name);
@@ -34,19 +48,28 @@ const struct config_key *config_key_find(const struct config_key *table, const c
 /* A key that somebody may have meant who wrote `name`, or NULL. */
 const struct config_key *config_key_guess(const struct config_key *table, const char *name);
 
+/* Takes the value of a key, or what a further line of it says. */
 int config_key_set(const struct config_key *, void *object, const char *value,
+		   char reason[CONFIG_REASON_MAX]);
+int config_key_add(const struct config_key *, void *object, const char *value,
 		   char reason[CONFIG_REASON_MAX]);
 
 /* A port with every default. The broker's, but for the paths. */
 void config_port_defaults(struct config_port *);
 void config_broker_defaults(struct config *);
 
-/* The socket and the state directory, where they are still NULL: from `rules`, or by default. Each
- * returns 0, -ENOMEM, or -EINVAL and *reason: a whole message but for the file. */
+/* The paths, where they are still NULL: from `rules`, or by default. Each returns 0, -ENOMEM, or
+ * -EINVAL and *reason: a whole message but for the file. */
 int config_default_socket(struct config *, const struct config_rules *,
 			  char reason[CONFIG_REASON_MAX]);
+int config_default_lock_dir(struct config *, const struct config_rules *,
+			    char reason[CONFIG_REASON_MAX]);
 int config_default_state_dir(struct config *, const struct config_rules *,
 			     char reason[CONFIG_REASON_MAX]);
+
+/* What a pool or an access section owns; the struct itself is the caller's. */
+void config_free_pool(struct config_pool *);
+void config_free_access(struct config_access *);
 
 /* Like config_load() with NULL, from there. */
 int config_load_from(const char *file, const char *directory, const struct config_rules *,

@@ -1,6 +1,7 @@
 /*
  * config_parse.c - from a file to its lines, and the list of faults, each with its file and line.
- * It refuses to know sections and keys (config_section.c), and which files there are (config.c).
+ * It refuses to know sections and keys (config_section.c, config_entry.c), and which files there
+ * are (config.c).
  *
  * The tricky idea: inih splits keys from values and drops comments, but Debian's build tells no
  * line numbers, cuts long lines and section names, says nothing of an empty section or of all but
@@ -210,7 +211,7 @@ take_default(struct config_parse *parse, const char *name, const char *key, cons
 	char reason[CONFIG_REASON_MAX], message[FAULT_MAX];
 	int error;
 
-	if (parse->broker_seen[found - config_broker_keys].file && !option)
+	if (parse->broker_seen[found - config_broker_keys].at.file && !option)
 		return;
 	error = set(parse->config, parse->rules, reason);
 	if (error == -EINVAL) {
@@ -226,7 +227,9 @@ config_parse_end(struct config_parse *parse, const char *name)
 {
 	const struct config_rules *rules = parse->rules;
 
+	config_entry_judge(parse);
 	take_default(parse, name, "socket", rules->socket, config_default_socket);
+	take_default(parse, name, "lock-dir", NULL, config_default_lock_dir);
 	take_default(parse, name, "state-dir", rules->state_dir, config_default_state_dir);
 	if (parse->error == -ENOMEM)
 		snprintf(parse->text, CONFIG_ERROR_MAX, "%.300s: out of memory", name);

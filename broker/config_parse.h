@@ -15,7 +15,15 @@ enum config_section {
 	CONFIG_SECTION_NONE, /* before the first one of a file */
 	CONFIG_SECTION_BROKER,
 	CONFIG_SECTION_PORT,
+	CONFIG_SECTION_POOL,
+	CONFIG_SECTION_ACCESS,
 	CONFIG_SECTION_IGNORED, /* unknown: said once, its keys are skipped */
+};
+
+/* Where a key was set; `empty`: to the word that stands for an empty list. */
+struct config_seen {
+	struct config_place at;
+	bool empty;
 };
 
 struct config_parse {
@@ -35,13 +43,16 @@ struct config_parse {
 	int read_error; /* errno, should the file have one */
 	bool unsplit;   /* inih has been given a line that must come back as a key */
 
-	/* The section. A port is added to the configuration when its section has ended. */
+	/* The section. What it describes is put together here and joins the configuration when
+	 * the section has ended, if `kept`; else it is only looked at for more faults. */
 	enum config_section section;
-	bool port_kept; /* false: known already, or no name; only looked at for more faults */
+	bool kept;
 	struct config_place section_at;
+	struct config_seen broker_seen[CONFIG_KEYS_MAX]; /* by index in the table */
+	struct config_seen seen[CONFIG_KEYS_MAX];        /* the same for the others */
 	struct config_port port;
-	struct config_place port_seen[CONFIG_KEYS_MAX]; /* by index in the table */
-	struct config_place broker_seen[CONFIG_KEYS_MAX];
+	struct config_pool pool;
+	struct config_access access;
 };
 
 void config_parse_start(struct config_parse *, const struct config_rules *, struct config *,
@@ -68,5 +79,15 @@ char *config_strip(char *text);
 void config_section_start(struct config_parse *, char *text);
 void config_section_take(struct config_parse *, const char *name, const char *value);
 void config_section_end(struct config_parse *);
+
+/* What messages call the section: "broker", "port modem0". */
+#define CONFIG_LABEL_MAX (CONFIG_NAME_MAX + 8)
+const char *config_section_label(const struct config_parse *, char label[CONFIG_LABEL_MAX]);
+
+/* [port NAME], [pool NAME], [access], [access NAME]: begun, with that name ("": none); ended; and
+ * all of them together, when the last file has been read. */
+void config_entry_start(struct config_parse *, enum config_section, const char *name);
+void config_entry_end(struct config_parse *);
+void config_entry_judge(struct config_parse *);
 
 #endif

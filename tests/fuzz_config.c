@@ -36,27 +36,115 @@ same_text(const char *a, const char *b)
 }
 
 static bool
+same_classes(const struct config_port *a, const struct config_port *b)
+{
+	if (a->order_count != b->order_count || a->class_of_count != b->class_of_count ||
+	    a->class_hold_count != b->class_hold_count)
+		return false;
+	for (uint32_t i = 0; i < a->order_count; i++)
+		if (strcmp(a->order[i], b->order[i]) != 0)
+			return false;
+	for (uint32_t i = 0; i < a->class_of_count; i++)
+		if (a->class_of[i].who != b->class_of[i].who ||
+		    a->class_of[i].id != b->class_of[i].id ||
+		    strcmp(a->class_of[i].command, b->class_of[i].command) != 0 ||
+		    strcmp(a->class_of[i].class, b->class_of[i].class) != 0)
+			return false;
+	for (uint32_t i = 0; i < a->class_hold_count; i++)
+		if (a->class_hold[i].hold_s != b->class_hold[i].hold_s ||
+		    strcmp(a->class_hold[i].class, b->class_hold[i].class) != 0)
+			return false;
+	return true;
+}
+
+static bool
 same_port(const struct config_port *a, const struct config_port *b)
 {
 	return config_same_device(a, b) && a->baud == b->baud && a->bits == b->bits &&
 	       a->parity == b->parity && a->stop == b->stop && a->flow == b->flow &&
 	       a->revocable == b->revocable && a->hangup_ms == b->hangup_ms &&
 	       a->settle_ms == b->settle_ms && a->drain_ms == b->drain_ms &&
-	       a->queue_max == b->queue_max;
+	       a->queue_max == b->queue_max && a->linger_ms == b->linger_ms &&
+	       a->quiet_ms == b->quiet_ms && strcmp(a->init, b->init) == 0 &&
+	       a->init_timeout_ms == b->init_timeout_ms && same_classes(a, b) &&
+	       a->age_step_s == b->age_step_s && a->max_hold_s == b->max_hold_s &&
+	       a->min_hold_s == b->min_hold_s && a->yield_grace_s == b->yield_grace_s &&
+	       a->idle_timeout_s == b->idle_timeout_s && a->preempt == b->preempt &&
+	       a->busy_by_dcd == b->busy_by_dcd && a->busy_by_activity_s == b->busy_by_activity_s &&
+	       a->max_busy_s == b->max_busy_s && a->own_always == b->own_always &&
+	       strcmp(a->tag, b->tag) == 0;
+}
+
+static bool
+same_pool(const struct config_pool *a, const struct config_pool *b)
+{
+	if (strcmp(a->name, b->name) != 0 || a->match != b->match ||
+	    a->port_count != b->port_count || strcmp(a->pattern, b->pattern) != 0)
+		return false;
+	for (uint32_t i = 0; i < a->port_count; i++)
+		if (strcmp(a->ports[i], b->ports[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_grants(const struct config_grants *a, const struct config_grants *b)
+{
+	if (a->is_set != b->is_set || a->count != b->count)
+		return false;
+	for (uint32_t i = 0; i < a->count; i++)
+		if (a->list[i].who != b->list[i].who || a->list[i].id != b->list[i].id ||
+		    a->list[i].priority != b->list[i].priority)
+			return false;
+	return true;
+}
+
+static bool
+same_access(const struct config_access *a, const struct config_access *b)
+{
+	return strcmp(a->name, b->name) == 0 && same_grants(&a->ask, &b->ask) &&
+	       same_grants(&a->priority, &b->priority) && same_grants(&a->revoke, &b->revoke) &&
+	       same_grants(&a->evict, &b->evict) && same_grants(&a->disable, &b->disable);
+}
+
+static bool
+same_broker(const struct config *a, const struct config *b)
+{
+	return same_text(a->socket, b->socket) && same_text(a->lock_dir, b->lock_dir) &&
+	       same_text(a->state_dir, b->state_dir) && same_text(a->user, b->user) &&
+	       same_text(a->group, b->group) && a->mode == b->mode &&
+	       a->connections_max == b->connections_max &&
+	       a->connections_uid_max == b->connections_uid_max;
 }
 
 static bool
 same_config(const struct config *a, const struct config *b)
 {
-	if (!same_text(a->socket, b->socket) || !same_text(a->state_dir, b->state_dir) ||
-	    !same_text(a->user, b->user) || !same_text(a->group, b->group) || a->mode != b->mode ||
-	    a->connections_max != b->connections_max ||
-	    a->connections_uid_max != b->connections_uid_max || a->port_count != b->port_count)
+	if (!same_broker(a, b) || a->port_count != b->port_count ||
+	    a->pool_count != b->pool_count || a->access_count != b->access_count)
 		return false;
 	for (size_t i = 0; i < a->port_count; i++)
 		if (!same_port(&a->ports[i], &b->ports[i]))
 			return false;
+	for (size_t i = 0; i < a->pool_count; i++)
+		if (!same_pool(&a->pools[i], &b->pools[i]))
+			return false;
+	for (size_t i = 0; i < a->access_count; i++)
+		if (!same_access(&a->access[i], &b->access[i]))
+			return false;
 	return true;
+}
+
+/* The words of `init` come out, an even number of them. */
+static void
+require_good_init(const struct config_port *port)
+{
+	char word[CONFIG_INIT_MAX + 1];
+	unsigned words = 0;
+
+	for (const char *next = port->init; (next = config_init_word(next, word)); words++)
+		REQUIRE(word[0] != '\0' && strlen(word) <= strlen(port->init));
+	REQUIRE(words % 2 == 0 && (words > 0) == (port->init[0] != '\0'));
 }
 
 /* Every line is a whole one: a place, a reason, nothing but printable ASCII. */
@@ -113,6 +201,8 @@ check_input(const uint8_t *data, size_t size)
 	}
 	REQUIRE(error[0] == '\0');
 	require_round_trip(&config);
+	for (size_t i = 0; i < config.port_count; i++)
+		require_good_init(&config.ports[i]);
 	config_free(&config);
 	return 1;
 }
@@ -133,6 +223,14 @@ static const char *const samples[] = {
 	"revocation = hangup\nhangup-ms = 1000\nsettle-ms = 0\ndrain-ms = 10000\nmax-waiters = 9\n",
 	"; odd, but right\r\n[ port a ] ; x\r\n\tdevice : /dev/a b=c;d#e\xc3\xbc ; comment\r\n"
 	"# more\r\n[port b]\r\ndevice=/dev//./b\r\nflow=xonxoff\r\nframe=7E2\r\nrevocation=none",
+	"[port f]\ndevice = /f\nlinger-ms = 1\nquiet-ms = 2\ninit = ATZ OK AT\\sI \\r\\nOK\n"
+	"init-timeout-ms = 3\norder = mail fax\nclass-of = efax:fax user=10:mail group=20:x:y\n"
+	"age-step = 4\nmax-hold = 5 fax:6\nmin-hold = 7\nyield-grace = 8\n"
+	"idle-timeout = none\npreempt = lower\nbusy-by = dcd activity:9\nmax-busy = none\n"
+	"own = leased\ntag = lab\n",
+	"[port g]\ndevice=/g\norder = none\nclass-of = a:b\nclass-of = c:d\n"
+	"[pool p]\nports = g\n[pool q]\nmatch = usb:0403:*\n[access p]\nask = nobody\n"
+	"[access]\nask = * 1 @2\npriority = *:0 @20:-100\nrevoke = root\nevict = @root\n",
 };
 
 static const char *const pieces[] = {
@@ -167,6 +265,20 @@ static const char *const pieces[] = {
 	"%s%n",
 	"mode = 777\n",
 	"user = x\n",
+	"order = a b\n",
+	"class-of = a:b user=1:c\n",
+	"max-hold = none x:1\n",
+	"init = \\s \\\\\n",
+	"[pool r]\nmatch = path:/dev/*\n",
+	"[pool s]\nmatch = tag:x\n",
+	"ports = ",
+	"[access]\n",
+	"[access f]\n",
+	"ask = nobody\n",
+	"revoke = 0 @0 *\n",
+	"priority = *:-1\n",
+	"none",
+	" fax:600",
 	"/dev/0123456789012345678901234567890123456789012345678901234567890123456789"
 };
 
@@ -212,8 +324,8 @@ mutate(struct input *input)
 	uint8_t copy[256];
 	size_t size;
 
-	/* Half of the time between two lines, where more is legal. */
-	for (size_t whole = random_below(2); whole && at > 0 && input->bytes[at - 1] != '\n';)
+	/* Mostly between two lines, where more is legal. */
+	for (size_t whole = random_below(4); whole && at > 0 && input->bytes[at - 1] != '\n';)
 		at--;
 
 	switch (random_below(5)) {
@@ -247,7 +359,7 @@ main(void)
 
 		for (size_t i = run % count; i < count; i += 1 + random_below(count))
 			insert(&input, input.size, samples[i], strlen(samples[i]));
-		for (size_t i = run < count ? 0 : 1 + random_below(run % 4 + 1); i > 0; i--)
+		for (size_t i = run < count ? 0 : 1 + random_below(run % 3 + 1); i > 0; i--)
 			mutate(&input);
 		accepted += (unsigned long)check_input(input.bytes, input.size);
 	}

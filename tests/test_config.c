@@ -23,12 +23,18 @@ START_TEST(every_key_is_taken)
 	const struct config_port *port;
 
 	conf_read_good(
-	    "[broker]\nsocket = /s\nstate-dir = /d\nuser = u\ngroup = g\nmode = 0600\n"
+	    "[broker]\nsocket = /s\nlock-dir = /l\nstate-dir = /d\nuser = u\ngroup = g\nmode = "
+	    "0600\n"
 	    "max-connections = 5\nmax-connections-per-user = 6\n"
 	    "[port a]\ndevice = /dev/a\nbaud = 9600\nframe = 7E2\nflow = rtscts\n"
-	    "revocation = none\nhangup-ms = 1\nsettle-ms = 2\ndrain-ms = 3\nmax-waiters = 4\n",
+	    "revocation = none\nhangup-ms = 1\nsettle-ms = 2\ndrain-ms = 3\nmax-waiters = 4\n"
+	    "linger-ms = 5\nquiet-ms = 6\ninit = ATZ OK\ninit-timeout-ms = 7\norder = mail fax\n"
+	    "class-of = efax:fax\nage-step = 8\nmax-hold = 9 fax:10\nmin-hold = 11\n"
+	    "yield-grace = 12\nidle-timeout = 13\npreempt = lower\nbusy-by = activity:14 dcd\n"
+	    "max-busy = 15\nown = leased\ntag = lab\n",
 	    &conf_root, &config);
 	ck_assert_str_eq(config.socket, "/s");
+	ck_assert_str_eq(config.lock_dir, "/l");
 	ck_assert_str_eq(config.state_dir, "/d");
 	ck_assert_str_eq(config.user, "u");
 	ck_assert_str_eq(config.group, "g");
@@ -49,11 +55,37 @@ START_TEST(every_key_is_taken)
 	ck_assert_uint_eq(port->settle_ms, 2);
 	ck_assert_uint_eq(port->drain_ms, 3);
 	ck_assert_uint_eq(port->queue_max, 4);
+	ck_assert_uint_eq(port->linger_ms, 5);
+	ck_assert_uint_eq(port->quiet_ms, 6);
+	ck_assert_str_eq(port->init, "ATZ OK");
+	ck_assert_uint_eq(port->init_timeout_ms, 7);
+	ck_assert_uint_eq(port->order_count, 2);
+	ck_assert_str_eq(port->order[0], "mail");
+	ck_assert_str_eq(port->order[1], "fax");
+	ck_assert_uint_eq(port->class_of_count, 1);
+	ck_assert_int_eq(port->class_of[0].who, CONFIG_COMMAND);
+	ck_assert_str_eq(port->class_of[0].command, "efax");
+	ck_assert_str_eq(port->class_of[0].class, "fax");
+	ck_assert_uint_eq(port->age_step_s, 8);
+	ck_assert_uint_eq(port->max_hold_s, 9);
+	ck_assert_uint_eq(port->class_hold_count, 1);
+	ck_assert_str_eq(port->class_hold[0].class, "fax");
+	ck_assert_uint_eq(port->class_hold[0].hold_s, 10);
+	ck_assert_uint_eq(port->min_hold_s, 11);
+	ck_assert_uint_eq(port->yield_grace_s, 12);
+	ck_assert_uint_eq(port->idle_timeout_s, 13);
+	ck_assert_int_eq(port->preempt, CONFIG_PREEMPT_LOWER);
+	ck_assert(port->busy_by_dcd);
+	ck_assert_uint_eq(port->busy_by_activity_s, 14);
+	ck_assert_uint_eq(port->max_busy_s, 15);
+	ck_assert(!port->own_always);
+	ck_assert_str_eq(port->tag, "lab");
 	ck_assert_str_eq(port->file, "f.conf");
-	ck_assert_uint_eq(port->line, 9);
+	ck_assert_uint_eq(port->line, 10);
 	ck_assert_ptr_null(config_find(&config, "b"));
 	config_free(&config);
 	ck_assert_ptr_null(config.ports);
+	ck_assert_ptr_null(config.lock_dir);
 }
 END_TEST
 
@@ -140,14 +172,35 @@ END_TEST
 
 /* Printing */
 
+/* Every key of every section, none of them at its default in both ports. */
 #define CANONICAL                                                                                  \
-	"[broker]\nsocket = /run/c.sock\nstate-dir = /var/lib/c\n; user is not set\n"              \
+	"[broker]\nsocket = /run/c.sock\nlock-dir = /var/lock\nstate-dir = /var/lib/c\n"           \
+	"; user is not set\n"                                                                      \
 	"group = dialout\nmode = 0060\nmax-connections = 4096\nmax-connections-per-user = 128\n"   \
 	"\n[port b]\ndevice = /dev/b\nbaud = 300\nframe = 5O1\nflow = xonxoff\n"                   \
 	"revocation = hangup\nhangup-ms = 0\nsettle-ms = 60000\ndrain-ms = 600000\n"               \
-	"max-waiters = 1000000\n"                                                                  \
+	"max-waiters = 1000000\nlinger-ms = 60000\nquiet-ms = 60000\n"                             \
+	"init = ATZ OK AT\\sI \\r\\nOK\\\\\ninit-timeout-ms = 60000\norder = mail fax\n"           \
+	"class-of = efax:fax user=10:mail group=4294967294:a:b\nage-step = 86400\n"                \
+	"max-hold = 31536000 fax:600 a:b:1 mail:none\nmin-hold = 86400\nyield-grace = 3600\n"      \
+	"idle-timeout = 31536000\npreempt = lower\nbusy-by = dcd activity:3600\n"                  \
+	"max-busy = none\nown = leased\ntag = lab\n"                                               \
 	"\n[port a]\ndevice = /dev/a\nbaud = 20000000\nframe = 8N2\nflow = none\n"                 \
-	"revocation = none\nhangup-ms = 60000\nsettle-ms = 0\ndrain-ms = 0\nmax-waiters = 1\n"
+	"revocation = none\nhangup-ms = 60000\nsettle-ms = 0\ndrain-ms = 0\nmax-waiters = 1\n"     \
+	"linger-ms = 0\nquiet-ms = 0\ninit = none\ninit-timeout-ms = 1\norder = none\n"            \
+	"class-of = none\nage-step = 0\nmax-hold = none\nmin-hold = 0\nyield-grace = 0\n"          \
+	"idle-timeout = none\npreempt = never\nbusy-by = none\nmax-busy = 1\nown = always\n"       \
+	"tag = none\n"                                                                             \
+	"\n[pool p]\nports = b a\n"                                                                \
+	"\n[pool q]\nmatch = usb:0403:*\n"                                                         \
+	"\n[pool r]\nmatch = tag:lab\n"                                                            \
+	"\n[pool s]\nmatch = path:/dev/tty[A-Z]*\n"                                                \
+	"\n[access]\nask = *\npriority = *:0 @20:-100 10:100\nrevoke = nobody\nevict = @0\n"       \
+	"disable = 0 4294967294\n"                                                                 \
+	"\n[access b]\nask = nobody\n; priority is not set\n; revoke is not set\n"                 \
+	"; evict is not set\n; disable is not set\n"                                               \
+	"\n[access p]\n; ask is not set\npriority = nobody\n; revoke is not set\n"                 \
+	"; evict is not set\n; disable is not set\n"
 
 START_TEST(canonical_text_is_printed_as_it_was_read)
 {
@@ -233,30 +286,36 @@ START_TEST(the_sample_changes_nothing_as_it_is)
 }
 END_TEST
 
+static void
+require_named(const char *text, const struct config_key *key)
+{
+	for (; key->name; key++) {
+		char wanted[80];
+
+		snprintf(wanted, sizeof(wanted), "\n%s = ", key->name);
+		ck_assert_msg(strstr(text, wanted) != NULL, "%s", key->name);
+	}
+}
+
 START_TEST(the_sample_names_every_key_with_its_default)
 {
 	struct config defaults, config;
 	char *text = read_sample(true), *a, *b;
 
+	/* Of [access] the defaults are what an empty one does: see test_access.c. */
 	conf_read_good("[broker]\nuser = comlease\ngroup = dialout\n[port modem0]\n"
-		       "device = /dev/ttyUSB0\n",
+		       "device = /dev/ttyUSB0\n[pool modem]\nports = modem0\n"
+		       "[pool lab]\nmatch = tag:lab\n[access]\nask = *\npriority = *:100\n"
+		       "revoke = nobody\nevict = nobody\ndisable = nobody\n",
 		       &conf_root, &defaults);
 	conf_read_good(text, &conf_root, &config);
 	a = conf_print(&defaults);
 	b = conf_print(&config);
 	ck_assert_str_eq(a, b);
-	for (const struct config_key *key = config_broker_keys; key->name; key++) {
-		char wanted[80];
-
-		snprintf(wanted, sizeof(wanted), "\n%s = ", key->name);
-		ck_assert_msg(strstr(text, wanted) != NULL, "%s", key->name);
-	}
-	for (const struct config_key *key = config_port_keys; key->name; key++) {
-		char wanted[80];
-
-		snprintf(wanted, sizeof(wanted), "\n%s = ", key->name);
-		ck_assert_msg(strstr(text, wanted) != NULL, "%s", key->name);
-	}
+	require_named(text, config_broker_keys);
+	require_named(text, config_port_keys);
+	require_named(text, config_pool_keys);
+	require_named(text, config_access_keys);
 	free(a);
 	free(b);
 	free(text);

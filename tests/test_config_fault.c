@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ALL_SECTIONS "there are [broker], [port NAME], [pool NAME], [access] and [access NAME]"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
@@ -113,10 +115,10 @@ static const struct {
 					     "1 to 64 of the characters A-Z a-z 0-9 . "
 					     "_ : @ + -" },
 	{ "[pool x]\nports = a\nbaud = 1\n",
-	  "f.conf:1: unknown section [pool x]; there are [broker] and [port NAME]" },
-	{ "[broker x]\n",
-	  "f.conf:1: unknown section [broker x]; there are [broker] and [port NAME]" },
-	{ "[]\nx\n", "f.conf:1: unknown section []; there are [broker] and [port NAME]" },
+	  "f.conf:3: pool x: \"baud\" belongs under [port NAME]\n"
+	  "f.conf:1: pool x: ports: there is no port a; add [port a], or leave it out" },
+	{ "[broker x]\n", "f.conf:1: unknown section [broker x]; " ALL_SECTIONS },
+	{ "[]\nx\n", "f.conf:1: unknown section []; " ALL_SECTIONS },
 	{ "[port a\ndevice = /d\n", "f.conf:1: section without \"]\": [port a" },
 	{ "[broker] mode = 0600\n",
 	  "f.conf:1: \"mode = 0600\" behind a section; put it on a line of its own" },
@@ -158,8 +160,7 @@ START_TEST(very_long_lines_are_told_but_for_comments)
 			   "f.conf:2: the line is too long, 198 bytes are allowed\n"
 			   "f.conf:3: the line is too long, 198 bytes are allowed");
 	snprintf(text, sizeof(text), "#%2000s\n  ;%300s\n[oops]", "", "");
-	conf_require_fault(text, &conf_root,
-			   "f.conf:3: unknown section [oops]; there are [broker] and [port NAME]");
+	conf_require_fault(text, &conf_root, "f.conf:3: unknown section [oops]; " ALL_SECTIONS);
 }
 END_TEST
 
@@ -187,7 +188,7 @@ START_TEST(a_file_without_end_is_refused)
 	ck_assert_int_eq(config_load("/dev/zero", &conf_root, &config, conf_error), -EINVAL);
 	ck_assert_str_eq(conf_error,
 			 "/dev/zero:1: the line has a NUL byte; is this a text file?\n"
-			 "/dev/zero:1: the file is too long, 1048576 bytes are allowed");
+			 "/dev/zero:1: the file is too long, 16777216 bytes are allowed");
 }
 END_TEST
 

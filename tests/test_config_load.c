@@ -23,6 +23,7 @@ START_TEST(defaults_of_root)
 	conf_read_good("", &conf_root, &config);
 	ck_assert_str_eq(config.socket, "/run/comlease/comlease.sock");
 	ck_assert_str_eq(config.state_dir, "/var/lib/comlease");
+	ck_assert_str_eq(config.lock_dir, "/run/lock");
 	ck_assert_ptr_null(config.user);
 	ck_assert_ptr_null(config.group);
 	ck_assert_uint_eq(config.mode, 0660);
@@ -43,6 +44,7 @@ START_TEST(defaults_of_an_ordinary_user)
 	conf_read_good("", &conf_user, &config);
 	ck_assert_str_eq(config.socket, "/run/user/1000//comlease/comlease.sock");
 	ck_assert_str_eq(config.state_dir, "/home/ann/state/comlease");
+	ck_assert_str_eq(config.lock_dir, "/run/lock");
 	config_free(&config);
 	setenv("XDG_STATE_HOME", "relative", 1);
 	conf_read_good("", &conf_user, &config);
