@@ -1,6 +1,6 @@
 /*
- * model_lease.c - the naive reference model of the core; see model_lease.h. Written from lease.h,
- * not from lease.c: where the two disagree, the header decides.
+ * model_lease.c - the naive reference model of the core: what reports do; see model_lease.h.
+ * Written from lease.h, not from lease.c: where the two disagree, the header decides.
  */
 #include "model_lease.h"
 
@@ -19,102 +19,111 @@ void
 model_port_init(struct model *m, int port, uint64_t now)
 {
 	struct model_port *p = &m->ports[port];
+	struct lease_policy policy = p->policy;
 
 	memset(p, 0, sizeof(*p));
+	p->policy = policy;
 	p->state = LEASE_ABSENT;
 	p->since = now;
 	p->due = LEASE_NEVER;
+	p->successor = NOBODY;
 }
 
-/* Whether a comes before b. */
-static bool
-before(const struct model_request *a, const struct model_request *b)
+bool
+model_held(const struct model_port *p)
 {
-	if (a->priority > b->priority)
-		return true;
-	if (a->priority < b->priority)
-		return false;
-	if (a->since < b->since)
-		return true;
-	return a->since == b->since && a->call < b->call;
+	return p->state == LEASE_HELD || p->state == LEASE_YIELDING;
 }
 
-int
-model_waiting(const struct model *m, int port)
-{
-	int n = 0;
-
-	for (int i = 0; i < MODEL_REQUESTS; i++)
-		n += m->requests[i].queued && m->requests[i].port == port;
-	return n;
-}
-
-int
-model_ahead(const struct model *m, int request)
-{
-	const struct model_request *r = &m->requests[request];
-	int n = 0;
-
-	for (int i = 0; i < MODEL_REQUESTS; i++)
-		n += m->requests[i].queued && m->requests[i].port == r->port &&
-		     before(&m->requests[i], r);
-	return n;
-}
-
-int
-model_first(const struct model *m, int port)
-{
-	for (int i = 0; i < MODEL_REQUESTS; i++)
-		if (m->requests[i].queued && m->requests[i].port == port && model_ahead(m, i) == 0)
-			return i;
-	return -1;
-}
-
-static void
-go(struct model_port *p, enum lease_state state, uint64_t now)
+void
+model_go(struct model_port *p, enum lease_state state, uint64_t now)
 {
 	if (p->state != state)
 		p->since = now;
 	p->state = state;
 	p->must_clean = state == LEASE_TURNAROUND;
+	if (state != LEASE_TURNAROUND && state != LEASE_FREE)
+		p->line_kept = false;
 }
 
-static void
-clean(struct model_port *p, enum lease_reason reason, uint64_t ended, uint64_t now)
+void
+model_clean(struct model_port *p, enum lease_reason reason, uint64_t ended, uint64_t now)
 {
-	go(p, LEASE_TURNAROUND, now);
+	model_go(p, LEASE_TURNAROUND, now);
 	p->reason = reason;
 	p->ended = ended;
 }
 
-void
-model_request(struct model *m, int port, int request, const struct lease_request *wish,
-	      uint64_t now)
+/* Nobody in the queue has a failure before him. */
+static bool
+may_try_again(const struct model *m, int port)
 {
-	struct model_port *p = &m->ports[port];
+	for (int i = 0; i < MODEL_REQUESTS; i++)
+		if (m->requests[i].queued && model_place(m, i, port) && model_all_faulted(m, i))
+			return false;
+	return m->ports[port].state == LEASE_FAULTED && !m->ports[port].late;
+}
 
-	if (p->state == LEASE_FAULTED && !p->late && model_waiting(m, port) == 0)
-		clean(p, LEASE_NONE, 0, now);
-	m->requests[request] = (struct model_request){
-		.queued = true,
-		.port = port,
-		.priority = wish->priority,
-		.since = wish->since_ms,
-		.deadline = wish->deadline_ms,
-		.call = m->calls++,
-	};
+static void
+set_level(const struct model_request *r, struct model_place *place,
+	  const struct lease_policy *policy, uint64_t now)
+{
+	uint64_t step = policy->age_step_ms;
+
+	place->level = place->rank;
+	place->rises_at = LEASE_NEVER;
+	if (r->standby || step == 0 || step == LEASE_NEVER)
+		return;
+	place->rises_at = r->since + step;
+	while (place->level >= 0 && place->rises_at <= now) {
+		place->level--;
+		place->rises_at += step;
+	}
+	if (place->level < 0)
+		place->rises_at = LEASE_NEVER;
+}
+
+void
+model_request(struct model *m, int request, const struct model_request *wish, uint64_t now)
+{
+	struct model_request *r = &m->requests[request];
+	bool again[MODEL_PORTS];
+
+	*r = *wish;
+	r->queued = false;
+	for (int i = 0; i < MODEL_PORTS; i++)
+		again[i] = model_all_faulted(m, request) && model_place(m, request, i) &&
+			   may_try_again(m, i);
+	for (int i = 0; i < MODEL_PORTS; i++)
+		if (again[i])
+			model_clean(&m->ports[i], LEASE_NONE, 0, now);
+	for (int i = 0; i < r->place_count; i++)
+		set_level(r, &r->places[i], &m->ports[r->places[i].port].policy, now);
+	r->queued = true;
+	r->call = m->calls++;
+	r->promised = NOBODY;
+}
+
+void
+model_leave(struct model *m, int request)
+{
+	m->requests[request].queued = false;
+	m->requests[request].promised = NOBODY;
+	for (int i = 0; i < MODEL_PORTS; i++)
+		if (m->ports[i].successor == request)
+			m->ports[i].successor = NOBODY;
 }
 
 void
 model_cancel(struct model *m, int request)
 {
-	m->requests[request].queued = false;
+	model_leave(m, request);
 }
 
 static bool
 alive(const struct model_port *p, uint64_t token)
 {
-	return p->state == LEASE_HELD && p->token == token;
+	return model_held(p) && p->token == token;
 }
 
 void
@@ -122,7 +131,10 @@ model_opened(struct model *m, int port, uint64_t token, uint64_t now)
 {
 	struct model_port *p = &m->ports[port];
 
-	if (alive(p, token) && !p->opened && !p->taken) {
+	if (!alive(p, token))
+		return;
+	p->lingers = false;
+	if (!p->opened && !p->taken) {
 		p->opened = true;
 		p->opened_at = now;
 	}
@@ -138,34 +150,96 @@ model_taken(struct model *m, int port, uint64_t token)
 }
 
 int
+model_linger(struct model *m, int port, uint64_t token, uint64_t until)
+{
+	if (!alive(&m->ports[port], token))
+		return 1;
+	m->ports[port].lingers = true;
+	m->ports[port].linger_until = until;
+	return 0;
+}
+
+int
+model_busy(struct model *m, int port, uint64_t token, bool busy, uint64_t now)
+{
+	struct model_port *p = &m->ports[port];
+
+	if (!alive(p, token))
+		return 1;
+	if (busy && !p->busy)
+		p->busy_since = now;
+	if (!busy)
+		p->busy_since = 0;
+	p->busy = busy;
+	return 0;
+}
+
+int
+model_idle(struct model *m, int port, uint64_t token, bool idle)
+{
+	if (!alive(&m->ports[port], token))
+		return 1;
+	m->ports[port].idle = idle;
+	return 0;
+}
+
+int
+model_hand_off(struct model *m, int port, uint64_t token, int request)
+{
+	if (!alive(&m->ports[port], token))
+		return 1;
+	m->ports[port].successor = request;
+	return 0;
+}
+
+int
 model_end(struct model *m, int port, uint64_t token, enum lease_reason reason, uint64_t now)
 {
 	struct model_port *p = &m->ports[port];
 
 	if (!alive(p, token))
 		return 1;
-	p->token = 0;
-	clean(p, reason, token, now);
+	p->token = p->max_hold = p->grace = p->busy_since = p->yield_by = 0;
+	p->standby = p->busy = p->idle = p->over = p->lingers = p->revoke_said = false;
+	p->yield_reason = LEASE_NONE;
+	p->used = now;
+	model_clean(p, reason, token, now);
+	p->line_kept = p->successor != NOBODY && !p->disabled && reason != LEASE_REVOKED &&
+		       reason != LEASE_UNPLUGGED && reason != LEASE_HUNGUP &&
+		       reason != LEASE_FAILED;
 	return 0;
 }
 
-static void
-grant(struct model_port *p, uint64_t token, bool taken, uint64_t now)
+void
+model_grant(struct model *m, int port, uint64_t token, const struct model_request *r, int rank,
+	    uint64_t since)
 {
-	go(p, LEASE_HELD, now);
+	struct model_port *p = &m->ports[port];
+
+	model_go(p, LEASE_HELD, since);
 	p->token = token;
-	p->opened = p->asked = false;
-	p->taken = taken;
+	p->opened = p->taken = p->untaken_said = false;
+	p->standby = r->standby;
+	p->rank = rank;
+	p->max_hold = r->max_hold;
+	p->grace = r->grace;
+	p->over_at = r->max_hold == LEASE_NEVER ? LEASE_NEVER : since + m->slept + r->max_hold;
+	p->successor = NOBODY;
 }
 
 void
-model_resume(struct model *m, int port, uint64_t token, uint64_t now)
+model_resume(struct model *m, int port, uint64_t token, const struct model_request *what,
+	     uint64_t now)
 {
 	if (alive(&m->ports[port], token)) {
 		model_opened(m, port, token, now);
 		return;
 	}
-	grant(&m->ports[port], token, true, now);
+	model_grant(m, port, token, what, what->places[0].rank, what->since);
+	m->ports[port].taken = true;
+	for (int i = 0; i < MODEL_REQUESTS; i++)
+		if (m->requests[i].promised == port)
+			m->requests[i].promised = NOBODY;
 	if (m->next_token <= token)
 		m->next_token = token + 1;
 }
@@ -173,8 +247,10 @@ model_resume(struct model *m, int port, uint64_t token, uint64_t now)
 void
 model_ready(struct model *m, int port, uint64_t now)
 {
-	if (m->ports[port].state == LEASE_TURNAROUND && !m->ports[port].must_clean)
-		go(&m->ports[port], LEASE_FREE, now);
+	struct model_port *p = &m->ports[port];
+
+	if (p->state == LEASE_TURNAROUND && !p->must_clean)
+		model_go(p, p->disabled ? LEASE_DISABLED : LEASE_FREE, now);
 }
 
 void
@@ -182,22 +258,46 @@ model_turnaround(struct model *m, int port, uint64_t now)
 {
 	struct model_port *p = &m->ports[port];
 
-	if (p->state == LEASE_TURNAROUND)
+	if (p->state == LEASE_TURNAROUND) {
 		p->must_clean = true;
-	else
-		clean(p, LEASE_NONE, 0, now);
+		return;
+	}
+	p->line_kept = false;
+	model_clean(p, LEASE_NONE, 0, now);
+}
+
+void
+model_foreign(struct model *m, int port, uint64_t now)
+{
+	model_go(&m->ports[port], LEASE_FOREIGN, now);
+}
+
+void
+model_disable(struct model *m, int port, bool disabled, uint64_t now)
+{
+	struct model_port *p = &m->ports[port];
+
+	p->disabled = disabled;
+	if (disabled && p->line_kept) {
+		p->line_kept = false;
+		model_turnaround(m, port, now);
+	} else if (disabled && p->state == LEASE_FREE) {
+		model_go(p, LEASE_DISABLED, now);
+	} else if (!disabled && p->state == LEASE_DISABLED) {
+		model_clean(p, LEASE_NONE, 0, now);
+	}
 }
 
 void
 model_fault(struct model *m, int port, uint64_t now)
 {
-	go(&m->ports[port], LEASE_FAULTED, now);
+	model_go(&m->ports[port], LEASE_FAULTED, now);
 }
 
 void
 model_absent(struct model *m, int port, uint64_t now)
 {
-	go(&m->ports[port], LEASE_ABSENT, now);
+	model_go(&m->ports[port], LEASE_ABSENT, now);
 }
 
 void
@@ -207,158 +307,31 @@ model_expect(struct model *m, int port, uint64_t at)
 	m->ports[port].due = at;
 }
 
-static bool
-late_is_due(const struct model_port *p, uint64_t now)
-{
-	return p->due != LEASE_NEVER && p->due <= now;
-}
-
-/* The request that would get the port now, or -1. */
-static int
-grantable(const struct model *m, int port, uint64_t now)
-{
-	const struct model_port *p = &m->ports[port];
-
-	if (p->state != LEASE_FREE || now < m->hold || late_is_due(p, now))
-		return -1;
-	return model_first(m, port);
-}
-
-/* When UNTAKEN is due. */
-static uint64_t
-untaken_at(const struct model *m, int port)
-{
-	const struct model_port *p = &m->ports[port];
-
-	if (p->state != LEASE_HELD || !p->opened || p->taken || p->asked || m->take == LEASE_NEVER)
-		return LEASE_NEVER;
-	return model_waiting(m, port) > 0 ? p->opened_at + m->take : LEASE_NEVER;
-}
-
-static const char *
-step_grant(struct model *m, const struct model_step *s, uint64_t now)
-{
-	if (grantable(m, s->port, now) != s->request)
-		return "a grant that is not this one's, or not now";
-	if (s->token != m->next_token)
-		return "a grant under the wrong token";
-	m->next_token++;
-	grant(&m->ports[s->port], s->token, false, now);
-	return NULL;
-}
-
-static const char *
-step_turnaround(struct model_port *p, const struct model_step *s)
-{
-	if (!p->must_clean)
-		return "a turnaround that nobody needs";
-	if (s->reason != p->reason || s->token != p->ended)
-		return "a turnaround with the wrong reason or token";
-	p->must_clean = false;
-	return NULL;
-}
-
-static const char *
-step_late(struct model_port *p, uint64_t now)
-{
-	if (!late_is_due(p, now))
-		return "late, but nothing is due";
-	p->late = true;
-	p->due = LEASE_NEVER;
-	if (p->state != LEASE_HELD)
-		go(p, LEASE_FAULTED, now);
-	return NULL;
-}
-
-static const char *
-step_untaken(struct model *m, const struct model_step *s, uint64_t now)
-{
-	if (untaken_at(m, s->port) > now)
-		return "untaken, but not so";
-	if (s->token != m->ports[s->port].token)
-		return "untaken under the wrong token";
-	m->ports[s->port].asked = true;
-	return NULL;
-}
-
-static const char *
-step_timeout(const struct model *m, const struct model_step *s, uint64_t now)
-{
-	if (m->requests[s->request].deadline > now)
-		return "a timeout before its time";
-	if (m->ports[s->port].state == LEASE_FAULTED)
-		return "a timeout where it should fail";
-	if (grantable(m, s->port, now) == s->request)
-		return "a timeout where it should be granted";
-	return NULL;
-}
-
-const char *
-model_step(struct model *m, const struct model_step *s, uint64_t now)
-{
-	struct model_port *p = &m->ports[s->port];
-	const char *wrong = NULL;
-
-	if (s->type == LEASE_STEP_TURNAROUND)
-		return step_turnaround(p, s);
-	if (s->type == LEASE_STEP_LATE)
-		return step_late(p, now);
-	if (s->type == LEASE_STEP_UNTAKEN)
-		return step_untaken(m, s, now);
-	if (s->request < 0 || !m->requests[s->request].queued ||
-	    m->requests[s->request].port != s->port)
-		return "an outcome for a request that isn't in that queue";
-	if (s->type == LEASE_STEP_GRANT)
-		wrong = step_grant(m, s, now);
-	else if (s->type == LEASE_STEP_TIMEOUT)
-		wrong = step_timeout(m, s, now);
-	else if (p->state != LEASE_FAULTED)
-		wrong = "a failure on a port that has none";
-	m->requests[s->request].queued = false;
-	return wrong;
-}
-
-const char *
-model_owes(const struct model *m, uint64_t now)
-{
-	for (int i = 0; i < MODEL_REQUESTS; i++)
-		if (m->requests[i].queued && m->requests[i].deadline <= now)
-			return "a request's time is over, and nothing is said";
-	for (int i = 0; i < MODEL_PORTS; i++) {
-		if (grantable(m, i, now) >= 0)
-			return "a free port has waiters and isn't granted";
-		if (m->ports[i].must_clean)
-			return "a turnaround is not begun";
-		if (m->ports[i].state == LEASE_FAULTED && model_waiting(m, i) > 0)
-			return "a faulted port's waiter isn't told";
-		if (late_is_due(&m->ports[i], now))
-			return "a late keeper isn't reported";
-		if (untaken_at(m, i) <= now)
-			return "an untaken grant isn't reported";
-	}
-	return NULL;
-}
-
 static void
-sooner(uint64_t *at, uint64_t other)
+rise(struct model_place *place, const struct lease_policy *policy, uint64_t now)
 {
-	if (other < *at)
-		*at = other;
+	while (place->rises_at <= now && place->rises_at != LEASE_NEVER) {
+		uint64_t step = policy->age_step_ms;
+
+		place->level--;
+		if (place->level < 0 || step == 0 || step == LEASE_NEVER)
+			place->rises_at = LEASE_NEVER;
+		else
+			place->rises_at += step;
+	}
 }
 
-uint64_t
-model_deadline(const struct model *m)
+void
+model_tick(struct model *m, uint64_t now)
 {
-	uint64_t at = LEASE_NEVER;
-
 	for (int i = 0; i < MODEL_REQUESTS; i++)
-		if (m->requests[i].queued)
-			sooner(&at, m->requests[i].deadline);
-	for (int i = 0; i < MODEL_PORTS; i++) {
-		sooner(&at, m->ports[i].due);
-		sooner(&at, untaken_at(m, i));
-		if (m->ports[i].state == LEASE_FREE && model_waiting(m, i) > 0)
-			sooner(&at, m->hold);
-	}
-	return at;
+		for (int j = 0; m->requests[i].queued && j < m->requests[i].place_count; j++) {
+			struct model_place *place = &m->requests[i].places[j];
+
+			rise(place, &m->ports[place->port].policy, now);
+		}
+	for (int i = 0; i < MODEL_PORTS; i++)
+		if (model_held(&m->ports[i]) && m->ports[i].over_at != LEASE_NEVER &&
+		    m->ports[i].over_at <= now + m->slept)
+			m->ports[i].over = true;
 }

@@ -1,4 +1,4 @@
-/* model_world.c - see model_world.h. */
+/* model_world.c - operations on both the core and its model; see model_world.h. */
 #include "model_world.h"
 
 #include <string.h>
@@ -6,15 +6,16 @@
 #define START_MS    1000
 #define FIRST_TOKEN 100
 
-/* No settling is that long; a core that goes on and on is caught here. */
-#define STEPS_MAX 1000
-
-static const char *settle(struct world *, unsigned max);
+static uint64_t
+or_never(uint8_t ms)
+{
+	return ms == 255 ? LEASE_NEVER : ms;
+}
 
 void
 world_init(struct world *w, const struct world_config *config)
 {
-	uint64_t take = config->take == 255 ? LEASE_NEVER : config->take;
+	uint64_t take = or_never(config->take);
 
 	memset(w, 0, sizeof(*w));
 	w->config = *config;
@@ -22,6 +23,10 @@ world_init(struct world *w, const struct world_config *config)
 	w->last_token = FIRST_TOKEN - 1;
 	lease_host_init(&w->host, FIRST_TOKEN, take, START_MS + config->hold);
 	model_init(&w->model, FIRST_TOKEN, take, START_MS + config->hold);
+	for (int i = 0; i < MODEL_REQUESTS; i++) {
+		w->requests[i].places = w->places[i];
+		w->model.requests[i].promised = NOBODY;
+	}
 	for (int i = 0; i < MODEL_PORTS; i++) {
 		lease_port_init(&w->host, &w->ports[i], w->now);
 		model_port_init(&w->model, i, w->now);
@@ -32,10 +37,22 @@ world_init(struct world *w, const struct world_config *config)
 	}
 }
 
+static bool
+allows_live(const struct world *w, const struct op *op)
+{
+	bool held = model_held(&w->model.ports[op->port]);
+
+	if (op->type == OP_HAND_OFF && op->yes &&
+	    (!w->model.requests[op->request].queued ||
+	     !model_place(&w->model, op->request, op->port)))
+		return false;
+	return held || op->stale > 0;
+}
+
 bool
 world_allows(const struct world *w, const struct op *op)
 {
-	bool held = w->model.ports[op->port].state == LEASE_HELD;
+	bool held = model_held(&w->model.ports[op->port]);
 
 	if (op->port >= w->config.ports || op->request >= w->config.requests)
 		return false;
@@ -46,12 +63,17 @@ world_allows(const struct world *w, const struct op *op)
 		return w->model.requests[op->request].queued;
 	case OP_OPENED:
 	case OP_TAKEN:
+	case OP_LINGER:
+	case OP_BUSY:
+	case OP_IDLE:
+	case OP_HAND_OFF:
 	case OP_END:
-		return held || op->stale > 0;
+		return allows_live(w, op);
 	case OP_RESUME:
 		return !held || op->stale == 0;
 	case OP_READY:
 	case OP_TURNAROUND:
+	case OP_FOREIGN:
 	case OP_FAULT:
 	case OP_ABSENT:
 		return !held;
@@ -63,37 +85,115 @@ world_allows(const struct world *w, const struct op *op)
 }
 
 static void
+wish_to_model(const struct lease_request *r, const struct world *w, struct model_request *wish)
+{
+	*wish = (struct model_request){
+		.place_count = (int)r->place_count,
+		.priority = r->priority,
+		.standby = r->standby,
+		.since = r->since_ms,
+		.deadline = r->deadline_ms,
+		.max_hold = r->max_hold_ms,
+		.grace = r->grace_ms,
+	};
+	for (size_t i = 0; i < r->place_count; i++) {
+		wish->places[i].port = (int)(r->places[i].port - w->ports);
+		wish->places[i].rank = r->places[i].rank;
+	}
+}
+
+/* The places start with the operation's port, and go round from there. */
+static void
+wish_from_op(struct world *w, const struct op *op, struct lease_request *r)
+{
+	r->priority = op->priority;
+	r->standby = op->yes;
+	r->since_ms = w->now - op->waited;
+	r->deadline_ms = op->wait == 255 ? LEASE_NEVER : op->wait == 0 ? 0 : w->now + op->wait;
+	r->max_hold_ms = or_never(op->hold);
+	r->grace_ms = or_never(op->grace);
+	r->place_count = 0;
+	for (int i = 0; i < w->config.ports; i++) {
+		int port = (op->port + i) % w->config.ports;
+
+		if (i > 0 && !(op->more >> port & 1))
+			continue;
+		r->places[r->place_count].port = &w->ports[port];
+		r->places[r->place_count++].rank = op->rank >> (2 * port) & 3;
+	}
+}
+
+static void
 do_request(struct world *w, const struct op *op)
 {
 	struct lease_request *r = &w->requests[op->request];
+	struct model_request wish;
 
-	r->priority = op->priority;
-	r->since_ms = w->now - op->waited;
-	r->deadline_ms = op->wait == 255 ? LEASE_NEVER : op->wait == 0 ? 0 : w->now + op->wait;
+	wish_from_op(w, op, r);
+	wish_to_model(r, w, &wish);
 	w->waits[op->request] = true;
-	lease_request(&w->host, &w->ports[op->port], r, w->now);
-	model_request(&w->model, op->port, op->request, r, w->now);
+	lease_request(&w->host, r, w->now);
+	model_request(&w->model, op->request, &wish, w->now);
 }
 
 static const char *
 do_end(struct world *w, const struct op *op, uint64_t token)
 {
+	struct lease_port *p = &w->ports[op->port];
 	enum lease_reason reason = 1 + op->waited % LEASE_FAILED;
-	int got = lease_end(&w->host, &w->ports[op->port], token, reason, w->now);
+	enum lease_reason called = lease_end_reason(p, reason);
+	int got;
 
-	if (got != model_end(&w->model, op->port, token, reason, w->now))
+	if (called !=
+	    (reason == LEASE_RELEASED && p->state == LEASE_YIELDING ? p->yield_reason : reason))
+		return "lease_end_reason() returns the wrong thing";
+	got = lease_end(&w->host, p, token, called, w->now);
+	if (got != model_end(&w->model, op->port, token, called, w->now))
 		return "lease_end() returns the wrong thing";
-	if (got == 0)
+	if (got == 0) {
 		w->live[op->port] = 0;
+		w->answers[op->port] = false;
+	}
 	return NULL;
 }
 
 static const char *
-do_taken(struct world *w, const struct op *op, uint64_t token)
+do_live(struct world *w, const struct op *op, uint64_t token)
 {
-	if (lease_taken(&w->host, &w->ports[op->port], token) !=
-	    model_taken(&w->model, op->port, token))
-		return "lease_taken() returns the wrong thing";
+	struct lease_port *p = &w->ports[op->port];
+	uint64_t until = op->wait == 255 ? LEASE_NEVER : w->now + op->wait;
+	int got, expected;
+
+	if (op->type == OP_TAKEN) {
+		got = lease_taken(&w->host, p, token);
+		expected = model_taken(&w->model, op->port, token);
+	} else if (op->type == OP_LINGER) {
+		got = lease_linger(&w->host, p, token, until);
+		expected = model_linger(&w->model, op->port, token, until);
+	} else if (op->type == OP_IDLE) {
+		got = lease_idle(&w->host, p, token, op->yes, w->now);
+		expected = model_idle(&w->model, op->port, token, op->yes);
+	} else {
+		got =
+		    lease_hand_off(&w->host, p, token, op->yes ? &w->requests[op->request] : NULL);
+		expected =
+		    model_hand_off(&w->model, op->port, token, op->yes ? op->request : NOBODY);
+	}
+	return got == expected ? NULL : "a report of the holder's returns the wrong thing";
+}
+
+static const char *
+do_busy(struct world *w, const struct op *op, uint64_t token)
+{
+	int got = lease_busy(&w->host, &w->ports[op->port], token, op->yes, w->now);
+
+	if (got != model_busy(&w->model, op->port, token, op->yes, w->now))
+		return "lease_busy() returns the wrong thing";
+	if (got == 0) {
+		if (op->yes && !w->answers[op->port])
+			w->answers_since[op->port] = w->now;
+		w->answers[op->port] = op->yes;
+	}
 	return NULL;
 }
 
@@ -101,8 +201,13 @@ do_taken(struct world *w, const struct op *op, uint64_t token)
 static void
 do_resume(struct world *w, const struct op *op)
 {
+	struct lease_place places[MODEL_PORTS] = { 0 };
+	struct lease_request what = { .places = places };
+	struct model_request wish;
 	uint64_t token = w->live[op->port];
 
+	wish_from_op(w, op, &what);
+	wish_to_model(&what, w, &wish);
 	if (token == 0 && op->waited % 2 && w->resumed < FIRST_TOKEN - 1)
 		token = ++w->resumed;
 	else if (token == 0)
@@ -110,8 +215,22 @@ do_resume(struct world *w, const struct op *op)
 	if (w->last_token < token)
 		w->last_token = token;
 	w->live[op->port] = token;
-	lease_resume(&w->host, &w->ports[op->port], token, w->now);
-	model_resume(&w->model, op->port, token, w->now);
+	lease_resume(&w->host, &w->ports[op->port], token, &what, w->now);
+	model_resume(&w->model, op->port, token, &wish, w->now);
+}
+
+static void
+do_policy(struct world *w, const struct op *op)
+{
+	struct lease_policy policy = {
+		.preempt = op->preempt,
+		.age_step_ms = or_never(op->age),
+		.min_hold_ms = op->min_hold,
+		.max_busy_ms = or_never(op->max_busy),
+	};
+
+	w->ports[op->port].policy = w->model.ports[op->port].policy = policy;
+	lease_policy_changed(&w->host, &w->ports[op->port], w->now);
 }
 
 static void
@@ -121,6 +240,7 @@ do_remove(struct world *w, int port)
 	lease_port_init(&w->host, &w->ports[port], w->now);
 	model_port_init(&w->model, port, w->now);
 	w->live[port] = 0;
+	w->answers[port] = false;
 }
 
 static void
@@ -137,6 +257,31 @@ do_expect(struct world *w, const struct op *op)
 		lease_##verb(&w->host, &w->ports[op->port], w->now);                               \
 		model_##verb(&w->model, op->port, w->now);                                         \
 	} while (0)
+
+static void
+do_state(struct world *w, const struct op *op)
+{
+	switch ((enum op_type)op->type) {
+	case OP_READY:
+		BOTH(ready);
+		break;
+	case OP_TURNAROUND:
+		BOTH(turnaround);
+		break;
+	case OP_FOREIGN:
+		BOTH(foreign);
+		break;
+	case OP_FAULT:
+		BOTH(fault);
+		break;
+	case OP_ABSENT:
+		BOTH(absent);
+		break;
+	default:
+		lease_disable(&w->host, &w->ports[op->port], op->yes, w->now);
+		model_disable(&w->model, op->port, op->yes, w->now);
+	}
+}
 
 static const char *
 do_op(struct world *w, const struct op *op)
@@ -157,148 +302,37 @@ do_op(struct world *w, const struct op *op)
 		model_opened(&w->model, op->port, token, w->now);
 		break;
 	case OP_TAKEN:
-		return do_taken(w, op, token);
+	case OP_LINGER:
+	case OP_IDLE:
+	case OP_HAND_OFF:
+		return do_live(w, op, token);
+	case OP_BUSY:
+		return do_busy(w, op, token);
 	case OP_END:
 		return do_end(w, op, token);
 	case OP_RESUME:
 		do_resume(w, op);
 		break;
-	case OP_READY:
-		BOTH(ready);
-		break;
-	case OP_TURNAROUND:
-		BOTH(turnaround);
-		break;
-	case OP_FAULT:
-		BOTH(fault);
-		break;
-	case OP_ABSENT:
-		BOTH(absent);
-		break;
 	case OP_EXPECT:
 		do_expect(w, op);
+		break;
+	case OP_POLICY:
+		do_policy(w, op);
 		break;
 	case OP_REMOVE:
 		do_remove(w, op->port);
 		break;
-	default:
+	case OP_SLEEP:
+		w->host.slept_ms += op->ms;
+		w->model.slept += op->ms;
+		break;
+	case OP_ADVANCE:
 		w->now += op->ms;
+		break;
+	default:
+		do_state(w, op);
 	}
 	return NULL;
-}
-
-static const char *
-compare_port(const struct world *w, int port)
-{
-	const struct lease_port *p = &w->ports[port];
-	const struct model_port *m = &w->model.ports[port];
-	const struct lease_request *r = lease_first(p);
-	size_t n = 0;
-
-	if (p->state != m->state || p->since_ms != m->since || p->token != m->token)
-		return "state, since_ms or token differs from the model's";
-	if (p->token != w->live[port] || (p->token != 0) != (p->state == LEASE_HELD))
-		return "the live token is wrong";
-	for (; r; r = lease_after(r), n++) {
-		int i = (int)(r - w->requests);
-
-		if (r->port != p || !w->waits[i] || !w->model.requests[i].queued)
-			return "somebody is in a queue who isn't in it";
-		if ((size_t)model_ahead(&w->model, i) != n || lease_ahead(r) != n)
-			return "a place in the queue is wrong";
-	}
-	if (n != p->waiting || n != (size_t)model_waiting(&w->model, port))
-		return "the number of waiters is wrong";
-	return NULL;
-}
-
-static const char *
-compare(const struct world *w)
-{
-	const char *wrong = NULL;
-
-	for (int i = 0; !wrong && i < w->config.ports; i++)
-		wrong = compare_port(w, i);
-	for (int i = 0; !wrong && i < w->config.requests; i++)
-		if ((w->requests[i].port != NULL) != w->waits[i])
-			wrong = "a request has got lost";
-	return wrong;
-}
-
-/* The invariants of a step, from what the world itself has seen. */
-static const char *
-check_step(struct world *w, const struct lease_step *step, const struct lease_port *was, int first)
-{
-	int port = (int)(step->port - w->ports);
-	int request = (int)(step->request - w->requests);
-
-	w->steps[step->type]++;
-	if (step->request && !w->waits[request])
-		return "an outcome for a request that has had one";
-	if (step->request)
-		w->waits[request] = false;
-	if (step->type != LEASE_STEP_GRANT)
-		return NULL;
-	if (was[port].state != LEASE_FREE || w->live[port] != 0)
-		return "a grant on a port that isn't free";
-	if (request != first)
-		return "a grant out of order";
-	if (step->token <= w->last_token)
-		return "a token that doesn't rise";
-	w->last_token = w->live[port] = step->token;
-	return NULL;
-}
-
-static const char *
-take_step(struct world *w, const struct lease_step *step, const struct lease_port *was)
-{
-	int port = (int)(step->port - w->ports);
-	struct model_step s = {
-		.type = step->type,
-		.reason = step->reason,
-		.port = port,
-		.request = step->request ? (int)(step->request - w->requests) : -1,
-		.token = step->token,
-	};
-	const char *wrong = check_step(w, step, was, model_first(&w->model, port));
-
-	if (!wrong)
-		wrong = model_step(&w->model, &s, w->now);
-	return wrong ? wrong : compare(w);
-}
-
-static const char *
-check_settled(const struct world *w)
-{
-	const char *wrong = model_owes(&w->model, w->now);
-
-	if (wrong)
-		return wrong;
-	if (lease_deadline(&w->host) <= w->now)
-		return "settled, and the deadline is not in the future";
-	if (lease_deadline(&w->host) != model_deadline(&w->model))
-		return "the deadline is not the model's";
-	return NULL;
-}
-
-static const char *
-settle(struct world *w, unsigned max)
-{
-	struct lease_port was[MODEL_PORTS];
-	struct lease_step step;
-	const char *wrong = compare(w);
-
-	for (unsigned n = 0; !wrong; n++) {
-		if (n >= max && max != SETTLE_ALL)
-			return NULL;
-		if (n > STEPS_MAX)
-			return "settling never ends";
-		memcpy(was, w->ports, sizeof(was));
-		if (!lease_next(&w->host, w->now, &step))
-			return check_settled(w);
-		wrong = take_step(w, &step, was);
-	}
-	return wrong;
 }
 
 const char *
@@ -309,19 +343,23 @@ world_do(struct world *w, const struct op *op)
 	if (!world_allows(w, op))
 		return NULL;
 	wrong = do_op(w, op);
-	return wrong ? wrong : settle(w, op->settle);
+	return wrong ? wrong : world_settle(w, op->settle);
 }
 
 void
 op_print(FILE *out, const struct op *op)
 {
 	static const char *const names[] = {
-		"request",    "cancel", "opened", "taken",  "end",    "resume",  "ready",
-		"turnaround", "fault",  "absent", "expect", "remove", "advance",
+		"request", "cancel", "opened", "taken",  "linger",     "busy",    "idle",
+		"handoff", "end",    "resume", "ready",  "turnaround", "foreign", "disable",
+		"fault",   "absent", "expect", "policy", "remove",     "sleep",   "advance",
 	};
 
 	fprintf(out,
-		"# %s port=%d request=%d priority=%d waited=%d wait=%d ms=%d stale=%d settle=%d\n",
-		names[op->type], op->port, op->request, op->priority, op->waited, op->wait, op->ms,
-		op->stale, op->settle);
+		"# %s port=%d request=%d more=%d rank=%d priority=%d waited=%d wait=%d ms=%d "
+		"hold=%d grace=%d yes=%d preempt=%d age=%d min_hold=%d max_busy=%d stale=%d "
+		"settle=%d\n",
+		names[op->type], op->port, op->request, op->more, op->rank, op->priority,
+		op->waited, op->wait, op->ms, op->hold, op->grace, op->yes, op->preempt, op->age,
+		op->min_hold, op->max_busy, op->stale, op->settle);
 }

@@ -72,8 +72,7 @@ END_TEST
 
 START_TEST(tokens_rise_over_all_ports)
 {
-	r[0].deadline_ms = LEASE_NEVER;
-	lease_request(&host, &other, &r[0], now);
+	ask_at(0, &other);
 	ask(1, 0, LEASE_NEVER);
 	ck_assert(lease_next(&host, now, &step));
 	ck_assert_ptr_eq(step.port, &other);
@@ -84,8 +83,8 @@ END_TEST
 
 START_TEST(tokens_rise_above_a_resumed_one)
 {
-	lease_resume(&host, &other, 1000, now);
-	lease_resume(&host, &port, 5, now);
+	lease_resume(&host, &other, 1000, &r[0], now);
+	lease_resume(&host, &port, 5, &r[0], now);
 	ck_assert_uint_eq(port.token, 5);
 	ask(0, 0, LEASE_NEVER);
 	end_and_clean(5);
@@ -112,7 +111,9 @@ START_TEST(order_is_priority_then_waiting_time_then_arrival)
 				r[i].priority = order[i].priority;
 				r[i].since_ms = now - order[i].waited_ms;
 				r[i].deadline_ms = LEASE_NEVER;
-				lease_request(&host, &port, &r[i], now);
+				r[i].place_count = 1;
+				places[i][0].port = &port;
+				lease_request(&host, &r[i], now);
 			}
 	for (unsigned i = 0; i < ROWS; i++) {
 		end_and_clean(TOKEN + i);
@@ -124,7 +125,7 @@ END_TEST
 
 START_TEST(every_waiter_knows_its_place)
 {
-	const struct lease_request *at;
+	const struct lease_place *at;
 	size_t ahead = 0;
 
 	bring_to(LEASE_ABSENT);
@@ -133,7 +134,8 @@ START_TEST(every_waiter_knows_its_place)
 	ck_assert_uint_eq(port.waiting, MANY);
 	for (at = lease_first(&port); at; at = lease_after(at), ahead++) {
 		ck_assert_uint_eq(lease_ahead(at), ahead);
-		ck_assert(!lease_after(at) || lease_after(at)->priority <= at->priority);
+		ck_assert(!lease_after(at) ||
+			  lease_after(at)->request->priority <= at->request->priority);
 	}
 	ck_assert_uint_eq(ahead, MANY);
 	ck_assert_ptr_null(lease_first(&other));
@@ -147,7 +149,7 @@ START_TEST(cancelled_request_leaves_no_trace)
 	ask(1, 0, LEASE_NEVER);
 	lease_cancel(&host, &r[0]);
 	ck_assert_uint_eq(port.waiting, 1);
-	ck_assert_uint_eq(lease_ahead(&r[1]), 0);
+	ck_assert_uint_eq(lease_ahead(&places[1][0]), 0);
 	expect_rest(now + TAKE);
 	lease_taken(&host, &port, TOKEN);
 	end_and_clean(TOKEN);

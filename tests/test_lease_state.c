@@ -29,9 +29,28 @@ report_absent(void)
 }
 
 static void
+report_foreign(void)
+{
+	lease_foreign(&host, &port, now);
+}
+
+static void
+report_disable(void)
+{
+	lease_disable(&host, &port, true, now);
+}
+
+static void
+report_enable(void)
+{
+	lease_disable(&host, &port, false, now);
+}
+
+static void
 report_resume(void)
 {
-	lease_resume(&host, &port, 3, now);
+	r[0].since_ms = now;
+	lease_resume(&host, &port, 3, &r[0], now);
 }
 
 static void
@@ -89,6 +108,37 @@ static const struct {
 	{ LEASE_FREE, report_request, LEASE_HELD, LEASE_STEP_GRANT },
 	{ LEASE_HELD, report_end, LEASE_TURNAROUND, LEASE_STEP_TURNAROUND },
 	{ LEASE_HELD, report_late, LEASE_HELD, NONE },
+	{ LEASE_ABSENT, report_foreign, LEASE_FOREIGN, NONE },
+	{ LEASE_ABSENT, report_disable, LEASE_ABSENT, NONE },
+	{ LEASE_TURNAROUND, report_foreign, LEASE_FOREIGN, NONE },
+	{ LEASE_TURNAROUND, report_disable, LEASE_TURNAROUND, NONE },
+	{ LEASE_FREE, report_foreign, LEASE_FOREIGN, NONE },
+	{ LEASE_FREE, report_disable, LEASE_DISABLED, NONE },
+	{ LEASE_FREE, report_enable, LEASE_FREE, NONE },
+	{ LEASE_HELD, report_disable, LEASE_HELD, NONE },
+	{ LEASE_FAULTED, report_foreign, LEASE_FOREIGN, NONE },
+	{ LEASE_FAULTED, report_disable, LEASE_FAULTED, NONE },
+	{ LEASE_FOREIGN, report_ready, LEASE_FOREIGN, NONE },
+	{ LEASE_FOREIGN, report_turnaround, LEASE_TURNAROUND, LEASE_STEP_TURNAROUND },
+	{ LEASE_FOREIGN, report_fault, LEASE_FAULTED, NONE },
+	{ LEASE_FOREIGN, report_absent, LEASE_ABSENT, NONE },
+	{ LEASE_FOREIGN, report_foreign, LEASE_FOREIGN, NONE },
+	{ LEASE_FOREIGN, report_resume, LEASE_HELD, NONE },
+	{ LEASE_FOREIGN, report_end, LEASE_FOREIGN, NONE },
+	{ LEASE_FOREIGN, report_late, LEASE_FAULTED, NONE },
+	{ LEASE_FOREIGN, report_request, LEASE_FOREIGN, NONE },
+	{ LEASE_FOREIGN, report_disable, LEASE_FOREIGN, NONE },
+	{ LEASE_DISABLED, report_ready, LEASE_DISABLED, NONE },
+	{ LEASE_DISABLED, report_turnaround, LEASE_TURNAROUND, LEASE_STEP_TURNAROUND },
+	{ LEASE_DISABLED, report_fault, LEASE_FAULTED, NONE },
+	{ LEASE_DISABLED, report_absent, LEASE_ABSENT, NONE },
+	{ LEASE_DISABLED, report_foreign, LEASE_FOREIGN, NONE },
+	{ LEASE_DISABLED, report_resume, LEASE_HELD, NONE },
+	{ LEASE_DISABLED, report_end, LEASE_DISABLED, NONE },
+	{ LEASE_DISABLED, report_late, LEASE_FAULTED, NONE },
+	{ LEASE_DISABLED, report_request, LEASE_DISABLED, NONE },
+	{ LEASE_DISABLED, report_disable, LEASE_DISABLED, NONE },
+	{ LEASE_DISABLED, report_enable, LEASE_TURNAROUND, LEASE_STEP_TURNAROUND },
 	{ LEASE_FAULTED, report_ready, LEASE_FAULTED, NONE },
 	{ LEASE_FAULTED, report_turnaround, LEASE_TURNAROUND, LEASE_STEP_TURNAROUND },
 	{ LEASE_FAULTED, report_fault, LEASE_FAULTED, NONE },
@@ -138,13 +188,34 @@ cancel_what_is_not_queued(void)
 static void
 ahead_of_what_is_not_queued(void)
 {
-	lease_ahead(&r[0]);
+	lease_ahead(&places[0][0]);
 }
 
 static void
 after_what_is_not_queued(void)
 {
-	lease_after(&r[0]);
+	lease_after(&places[0][0]);
+}
+
+static void
+hand_off_to_one_who_does_not_wait(void)
+{
+	lease_hand_off(&host, &port, port.token, &r[MANY - 1]);
+}
+
+static void
+hand_off_to_one_who_waits_elsewhere(void)
+{
+	lease_absent(&host, &other, now);
+	ask_at(0, &other);
+	lease_hand_off(&host, &port, port.token, &r[0]);
+}
+
+static void
+request_nothing(void)
+{
+	r[0].place_count = 0;
+	lease_request(&host, &r[0], now);
 }
 
 static void
@@ -157,7 +228,7 @@ remove_with_waiters(void)
 static void
 resume_token_zero(void)
 {
-	lease_resume(&host, &other, 0, now);
+	lease_resume(&host, &other, 0, &r[0], now);
 }
 
 static void
@@ -171,6 +242,10 @@ static void (*const misuses[])(void) = { report_ready,
 					 report_turnaround,
 					 report_fault,
 					 report_absent,
+					 report_foreign,
+					 hand_off_to_one_who_does_not_wait,
+					 hand_off_to_one_who_waits_elsewhere,
+					 request_nothing,
 					 report_resume,
 					 end_without_reason,
 					 request_twice,
@@ -244,7 +319,7 @@ START_TEST(absent_device_keeps_its_waiters)
 	lease_turnaround(&host, &port, now);
 	lease_absent(&host, &port, now);
 	expect_rest(LEASE_NEVER);
-	ck_assert_ptr_eq(lease_first(&port), &r[0]);
+	ck_assert_ptr_eq(lease_first(&port)->request, &r[0]);
 }
 END_TEST
 
@@ -255,6 +330,11 @@ START_TEST(states_and_reasons_have_names)
 	ck_assert_str_eq(lease_state_name(LEASE_FREE), "free");
 	ck_assert_str_eq(lease_state_name(LEASE_HELD), "held");
 	ck_assert_str_eq(lease_state_name(LEASE_FAULTED), "faulted");
+	ck_assert_str_eq(lease_state_name(LEASE_FOREIGN), "foreign");
+	ck_assert_str_eq(lease_state_name(LEASE_DISABLED), "disabled");
+	ck_assert_str_eq(lease_state_name(LEASE_YIELDING), "yielding");
+	ck_assert_str_eq(lease_reason_name(LEASE_YIELDED), "yielded");
+	ck_assert_str_eq(lease_reason_name(LEASE_PREEMPTED), "preempted");
 	for (enum lease_reason i = LEASE_NONE; i <= LEASE_FAILED; i++)
 		for (enum lease_reason j = LEASE_NONE; j < i; j++)
 			ck_assert_str_ne(lease_reason_name(i), lease_reason_name(j));

@@ -201,7 +201,7 @@ END_TEST
 
 START_TEST(resumed_lease_counts_as_taken)
 {
-	lease_resume(&host, &port, 5, now);
+	lease_resume(&host, &port, 5, &r[0], now);
 	lease_opened(&host, &port, 5, now);
 	ask(0, 0, LEASE_NEVER);
 	expect_rest(LEASE_NEVER);
@@ -214,9 +214,9 @@ START_TEST(resuming_the_live_lease_is_its_opening)
 	expect_grant(0, TOKEN);
 	ask(1, 0, LEASE_NEVER);
 	now += 3;
-	lease_resume(&host, &port, TOKEN, now);
+	lease_resume(&host, &port, TOKEN, &r[0], now);
 	expect_rest(now + TAKE);
-	lease_resume(&host, &port, TOKEN, now + 1);
+	lease_resume(&host, &port, TOKEN, &r[0], now + 1);
 	expect_rest(now + TAKE);
 }
 END_TEST
@@ -320,8 +320,7 @@ START_TEST(one_late_keeper_does_not_disturb_another_port)
 	bring_to(LEASE_TURNAROUND);
 	lease_expect(&host, &port, now);
 	expect_step(LEASE_STEP_LATE);
-	r[0].deadline_ms = LEASE_NEVER;
-	lease_request(&host, &other, &r[0], now);
+	ask_at(0, &other);
 	ck_assert(lease_next(&host, now, &step));
 	ck_assert_int_eq(step.type, LEASE_STEP_GRANT);
 	ck_assert_ptr_eq(step.port, &other);

@@ -8,7 +8,7 @@
  * sequence like any other. What the child does stands in shared memory; the parent leaves out of it
  * what the failure doesn't need (each try in a child again), and prints the rest.
  */
-#include "model_world.h"
+#include "model_explore.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,25 +18,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OPS_MAX       1000 /* of one random sequence */
 #define STEPS_DEFAULT 1000000
-#define DEPTH         7
+#define DEPTH         6
 #define DEPTH_SHORT   5
-#define RUN_SECONDS   20 /* without a word from the core; one sequence takes a millisecond */
+#define OFFICES       20000 /* endless mail and a fax */
+#define RUN_SECONDS   20    /* without a word from the core; one sequence takes a millisecond */
 #define TRY_SECONDS   1
-
-struct sequence {
-	struct world_config config;
-	size_t n;
-	struct op ops[OPS_MAX];
-};
 
 /* Shared with the child. */
 static struct shared {
 	struct sequence sequence; /* what it does, or is about to */
 	char message[128];
 	uint64_t done; /* operations */
-	uint64_t steps[LEASE_STEP_LATE + 1];
+	uint64_t steps[LEASE_STEP_LINGERED + 1];
 } * shared;
 
 static uint64_t steps_max = STEPS_DEFAULT, seed, rng;
@@ -70,24 +64,38 @@ static struct op
 random_op(const struct world_config *config)
 {
 	static const uint8_t types[] = {
-		OP_REQUEST, OP_REQUEST, OP_REQUEST,    OP_REQUEST,    OP_REQUEST, OP_REQUEST,
-		OP_CANCEL,  OP_OPENED,  OP_OPENED,     OP_TAKEN,      OP_END,     OP_END,
-		OP_END,     OP_RESUME,  OP_READY,      OP_READY,      OP_READY,   OP_READY,
-		OP_READY,   OP_READY,   OP_TURNAROUND, OP_TURNAROUND, OP_FAULT,   OP_ABSENT,
-		OP_EXPECT,  OP_ADVANCE, OP_ADVANCE,    OP_ADVANCE,    OP_REMOVE
+		OP_REQUEST, OP_REQUEST,    OP_REQUEST,    OP_REQUEST, OP_REQUEST,  OP_REQUEST,
+		OP_REQUEST, OP_REQUEST,    OP_CANCEL,     OP_OPENED,  OP_OPENED,   OP_TAKEN,
+		OP_LINGER,  OP_BUSY,       OP_BUSY,       OP_IDLE,    OP_HAND_OFF, OP_END,
+		OP_END,     OP_END,        OP_RESUME,     OP_READY,   OP_READY,    OP_READY,
+		OP_READY,   OP_READY,      OP_READY,      OP_READY,   OP_READY,    OP_TURNAROUND,
+		OP_FOREIGN, OP_TURNAROUND, OP_TURNAROUND, OP_DISABLE, OP_FAULT,    OP_FAULT,
+		OP_ABSENT,  OP_EXPECT,     OP_POLICY,     OP_ADVANCE, OP_ADVANCE,  OP_ADVANCE,
+		OP_ADVANCE, OP_SLEEP,      OP_REMOVE,
 	};
-	static const uint8_t waits[] = { 0, 1, 2, 3, 5, 8, 20, 255, 255 };
+	static const uint8_t waits[] = { 0, 1, 2, 5, 20, 255, 255, 255, 255, 255, 255, 255 };
 	static const uint8_t settles[] = { 0, 0, 1, 2, SETTLE_ALL, SETTLE_ALL, SETTLE_ALL };
 	static const uint8_t advances[] = { 1, 1, 2, 3, 5, 30 };
+	static const uint8_t times[] = { 0, 1, 3, 10, 40, 255, 255 };
+	uint8_t type = pick(types, sizeof(types));
 
 	return (struct op){
-		.type = pick(types, sizeof(types)),
+		.type = type,
 		.port = (uint8_t)dice(config->ports),
 		.request = (uint8_t)dice(config->requests),
+		.more = (uint8_t)(dice(2) * dice(8)),
+		.rank = (uint8_t)(dice(2) * dice(64)),
 		.priority = (int8_t)((int)dice(3) - 1),
 		.waited = (uint8_t)(dice(2) * dice(20)),
 		.wait = pick(waits, sizeof(waits)),
 		.ms = pick(advances, sizeof(advances)),
+		.hold = pick(times, sizeof(times)),
+		.grace = pick(times, sizeof(times)),
+		.yes = (uint8_t)(type == OP_DISABLE ? dice(4) == 0 : dice(2)),
+		.preempt = (uint8_t)dice(3),
+		.age = pick(times, sizeof(times)),
+		.min_hold = (uint8_t)(dice(2) * dice(10)),
+		.max_busy = pick(times, sizeof(times)),
 		.stale = (uint8_t)(dice(8) == 0),
 		.settle = pick(settles, sizeof(settles)),
 	};
@@ -134,12 +142,16 @@ run_sequence(struct sequence *s)
 	alarm(RUN_SECONDS);
 	s->config = random_config();
 	world_init(&world, &s->config);
-	for (s->n = 0; s->n < OPS_MAX;) {
+	for (s->n = 0; s->n < SEQUENCE_MAX;) {
 		struct op *op = &s->ops[s->n];
 
 		do
 			*op = random_op(&s->config);
 		while (!world_allows(&world, op));
+		if (s->n < s->config.ports) {
+			op->type = OP_POLICY;
+			op->port = (uint8_t)s->n;
+		}
 		s->n++;
 		if (failed(world_do(&world, op)))
 			return false;
@@ -150,102 +162,72 @@ run_sequence(struct sequence *s)
 static bool
 run_random(void)
 {
-	for (; shared->done < steps_max; shared->done += OPS_MAX) {
+	for (; shared->done < steps_max; shared->done += SEQUENCE_MAX) {
 		if (!run_sequence(&shared->sequence))
 			return false;
-		for (int i = 0; i <= LEASE_STEP_LATE; i++)
+		for (int i = 0; i <= LEASE_STEP_LINGERED; i++)
 			shared->steps[i] += world.steps[i];
 	}
 	return true;
 }
 
-/* One port, three requests, and everything that can happen to them. */
-static const struct op alphabet[] = {
-	{ .type = OP_REQUEST, .request = 0, .wait = 255 },
-	{ .type = OP_REQUEST, .request = 1, .wait = 2, .priority = 1 },
-	{ .type = OP_REQUEST, .request = 2, .wait = 0, .waited = 3 },
-	{ .type = OP_CANCEL, .request = 0 },
-	{ .type = OP_CANCEL, .request = 1 },
-	{ .type = OP_OPENED },
-	{ .type = OP_TAKEN },
-	{ .type = OP_END },
-	{ .type = OP_RESUME },
-	{ .type = OP_READY },
-	{ .type = OP_TURNAROUND },
-	{ .type = OP_FAULT },
-	{ .type = OP_ABSENT },
-	{ .type = OP_EXPECT, .wait = 2 },
-	{ .type = OP_EXPECT, .wait = 255 },
-	{ .type = OP_ADVANCE, .ms = 1 },
-	{ .type = OP_ADVANCE, .ms = 3 },
-};
-
-#define LETTERS (sizeof(alphabet) / sizeof(alphabet[0]))
-
-/* What the world is after the shared sequence is continued by every letter, and by every one after
- * that, down to depth. `settles` says how far each one may be settled. */
-static bool
-explore(size_t depth, const uint8_t *settles, size_t settles_n)
-{
-	struct sequence *s = &shared->sequence;
-	struct world before = world;
-
-	if (depth == 0)
-		return true;
-	if (depth == 4)
-		alarm(RUN_SECONDS);
-	for (size_t i = 0; i < LETTERS * settles_n; i++) {
-		struct op *op = &s->ops[s->n];
-
-		*op = alphabet[i / settles_n];
-		op->settle = settles[i % settles_n];
-		if (!world_allows(&world, op))
-			continue;
-		s->n++;
-		shared->done++;
-		if (failed(world_do(&world, op)) || !explore(depth - 1, settles, settles_n))
-			return false;
-		s->n--;
-		world = before;
-	}
-	return true;
-}
+static const uint8_t settled[] = { SETTLE_ALL }, partly[] = { SETTLE_ALL, 0, 1 };
 
 static bool
-explore_from(bool clean, uint8_t hold, size_t depth, const uint8_t *settles, size_t settles_n)
+explore_from(enum explore_what what, bool clean, uint8_t hold, size_t depth, bool settles)
 {
-	struct sequence *s = &shared->sequence;
-
-	s->n = 0;
-	s->config = (struct world_config){
-		.ports = 1,
-		.requests = 3,
-		.take = 2,
-		.hold = hold,
-		.clean = clean,
+	struct exploration e = {
+		.what = what,
+		.config = { .ports = what == EXPLORE_HOLDERS ? 2 : 1,
+			    .requests = 3,
+			    .take = 2,
+			    .hold = hold,
+			    .clean = clean },
+		.depth = depth,
+		.settles = settles ? settled : partly,
+		.settles_n = settles ? sizeof(settled) : sizeof(partly),
+		.seconds = RUN_SECONDS,
 	};
-	world_init(&world, &s->config);
-	return explore(depth, settles, settles_n);
+
+	return !failed(explore(&e, &shared->sequence, &shared->done));
+}
+
+static size_t
+depth(void)
+{
+	return steps_max < STEPS_DEFAULT ? DEPTH_SHORT : DEPTH;
 }
 
 static bool
-run_settled(void)
+run_queue(void)
 {
-	static const uint8_t settles[] = { SETTLE_ALL };
-	size_t depth = steps_max < STEPS_DEFAULT ? DEPTH_SHORT : DEPTH;
+	return explore_from(EXPLORE_QUEUE, true, 0, depth(), true) &&
+	       explore_from(EXPLORE_QUEUE, true, 2, depth(), true) &&
+	       explore_from(EXPLORE_QUEUE, false, 0, depth(), true);
+}
 
-	return explore_from(true, 0, depth, settles, 1) &&
-	       explore_from(true, 2, depth - 1, settles, 1) &&
-	       explore_from(false, 0, depth - 1, settles, 1);
+static bool
+run_holders(void)
+{
+	return explore_from(EXPLORE_HOLDERS, true, 0, depth(), true) &&
+	       explore_from(EXPLORE_HOLDERS, true, 3, depth() - 1, true);
 }
 
 static bool
 run_unsettled(void)
 {
-	static const uint8_t settles[] = { SETTLE_ALL, 0, 1 };
-	size_t depth = steps_max < STEPS_DEFAULT ? DEPTH_SHORT - 1 : DEPTH - 3;
+	return explore_from(EXPLORE_QUEUE, true, 0, depth() - 2, false) &&
+	       explore_from(EXPLORE_QUEUE, true, 2, depth() - 2, false) &&
+	       explore_from(EXPLORE_HOLDERS, true, 0, depth() - 3, false);
+}
 
-	return explore_from(true, 0, depth, settles, 3) && explore_from(true, 2, depth, settles, 3);
+static bool
+run_starve(void)
+{
+	for (; shared->done < OFFICES; shared->done++)
+		if (failed(starve(dice(1000000))))
+			return false;
+	return true;
 }
 
 /* Runs it in a child; whether all was well. */
@@ -338,8 +320,9 @@ saw_every_step(void)
 {
 	bool all = true;
 
-	printf("# grants, timeouts, failures, turnarounds, untaken, late:");
-	for (int i = 0; i <= LEASE_STEP_LATE; i++) {
+	printf("# grants, timeouts, failures, turnarounds, untaken, late, yields, keeps, "
+	       "revokes, lingered:");
+	for (int i = 0; i <= LEASE_STEP_LINGERED; i++) {
 		printf(" %llu", (unsigned long long)shared->steps[i]);
 		all = all && shared->steps[i] > steps_max / 1000;
 	}
@@ -367,10 +350,12 @@ main(void)
 	steps_max = number_from("COMLEASE_STEPS", STEPS_DEFAULT);
 	seed = number_from("COMLEASE_SEED", (uint64_t)time(NULL) << 20 | (uint64_t)getpid());
 	rng = seed * 2 + 1;
-	printf("1..4\n# COMLEASE_SEED=%llu\n", (unsigned long long)seed);
+	printf("1..6\n# COMLEASE_SEED=%llu\n", (unsigned long long)seed);
 	test(run_random, "core_and_model_agree_after_every_random_operation");
 	report(saw_every_step(), "random_operations_lead_to_every_kind_of_step");
-	test(run_settled, "core_and_model_agree_after_every_short_sequence");
+	test(run_queue, "core_and_model_agree_after_every_short_sequence");
+	test(run_holders, "core_and_model_agree_on_who_is_asked_after_every_short_sequence");
 	test(run_unsettled, "core_and_model_agree_when_reports_come_between_the_steps");
+	test(run_starve, "fax_is_granted_in_time_though_mail_never_ends");
 	return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
