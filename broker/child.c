@@ -1,5 +1,6 @@
 /*
- * child.c - starting and reaping the broker and the keepers. Knows nothing of what they do.
+ * child.c - starting and reaping the broker, the inspector and the keepers. Knows nothing of what
+ * they do.
  */
 #include "child.h"
 
@@ -64,12 +65,16 @@ spawn(pid_t *pid, int channel, char *const argv[])
 }
 
 int
-child_start(struct child *child, const char *port, bool verbose, uint64_t now_ms)
+child_start(struct child *child, enum child_role role, const char *port, bool verbose,
+	    uint64_t now_ms)
 {
+	static const char *const roles[] = { [CHILD_BROKER] = "--role=broker",
+					     [CHILD_INSPECTOR] = "--role=inspector",
+					     [CHILD_KEEPER] = "--role=keeper" };
 	char *argv[6] = { (char *)(uintptr_t) "comleased" };
 	int end = -1, error, n = 1;
 
-	argv[n++] = (char *)(uintptr_t)(port == NULL ? "--role=broker" : "--role=keeper");
+	argv[n++] = (char *)(uintptr_t)roles[role];
 	if (verbose)
 		argv[n++] = (char *)(uintptr_t) "-v";
 	if (port != NULL)

@@ -20,9 +20,10 @@ struct child {
 
 void child_init(struct child *);
 
-/* Starts it: port NULL: the broker, else that port's keeper. 0 or -errno; then restart_ms is set.
- */
-int child_start(struct child *, const char *port, bool verbose, uint64_t now_ms);
+enum child_role { CHILD_BROKER, CHILD_INSPECTOR, CHILD_KEEPER };
+
+/* Starts it; port: a keeper's, else NULL. 0 or -errno; then restart_ms is set. */
+int child_start(struct child *, enum child_role, const char *port, bool verbose, uint64_t now_ms);
 
 /* It has ended (its pidfd says so): reaps it, describes how, sets restart_ms with back-off: at once
  * the first time, then 100 ms doubling to 5 s while it does not last 10 s. */

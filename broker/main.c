@@ -1,7 +1,8 @@
 /*
- * main.c - comleased: options, and which of the three roles this process plays.
+ * main.c - comleased: options, and which of the four roles this process plays.
  */
 #include "broker.h"
+#include "inspector.h"
 #include "keeper.h"
 #include "log.h"
 #include "supervisor.h"
@@ -109,6 +110,8 @@ run_role(const struct options *o, const char *port)
 	signal(SIGHUP, SIG_IGN);
 	if (strcmp(o->role, "broker") == 0 && port == NULL)
 		return broker_main();
+	if (strcmp(o->role, "inspector") == 0 && port == NULL)
+		return inspector_main();
 	if (strcmp(o->role, "keeper") == 0 && port != NULL)
 		return keeper_main(port);
 	fputs("comleased: --role is for its own children\n", stderr);

@@ -145,17 +145,31 @@ roster_read(int roster, struct roster_entry *entries, size_t max)
 
 /* Is descriptor `fd` of that process the same description as that entry? */
 static int
-same_description(pid_t pid, int fd, int roster, const struct roster_entry *entry)
+same_description(pid_t pid, int fd, pid_t self, int roster, const struct roster_entry *entry)
 {
 	struct kcmp_epoll_slot slot = { .efd = (unsigned)roster,
 					.tfd = (unsigned)entry->target,
 					.toff = entry->nth };
-	long r = syscall(SYS_kcmp, pid, getpid(), KCMP_EPOLL_TFD, (unsigned long)fd, &slot);
+	long r = syscall(SYS_kcmp, pid, self, KCMP_EPOLL_TFD, (unsigned long)fd, &slot);
 
 	if (r >= 0)
 		return r == 0;
 	/* that descriptor or that entry has gone meanwhile */
 	return errno == EBADF || errno == ENOENT ? 0 : -errno;
+}
+
+/* Not by memcmp(): there is padding, and clearing all of it costs more than the comparison. */
+static bool
+is_same_list(const struct roster_entry *a, const struct roster_entry *b, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (a[i].token != b[i].token || a[i].target != b[i].target ||
+		    a[i].inode != b[i].inode || a[i].device != b[i].device ||
+		    a[i].nth != b[i].nth || a[i].hungup != b[i].hungup)
+			return false;
+	return true;
 }
 
 static bool
@@ -165,23 +179,24 @@ same_node(const struct statx *st, const struct roster_entry *entry)
 	       ((uint64_t)st->stx_dev_major << 20 | st->stx_dev_minor) == entry->device;
 }
 
-/* Most descriptors are of another node: kcmp is asked about the others only. No file system is
- * asked, as it could be the process's own and never answer. */
+/* Most descriptors are of another node: with several entries kcmp is asked about the others only.
+ * No file system is asked, as it could be the process's own and never answer. */
 static int
 compare_all(DIR *dir, pid_t pid, int roster, const struct roster_entry *entries, int n)
 {
+	pid_t self = getpid(); /* a system call each time */
 	struct dirent *d;
 	struct statx st;
 	int i, r;
 
 	while (n > 0 && (d = readdir(dir)) != NULL) {
 		if (d->d_name[0] == '.' ||
-		    statx(dirfd(dir), d->d_name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO,
-			  &st) < 0)
+		    (n > 1 && statx(dirfd(dir), d->d_name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+				    STATX_INO, &st) < 0))
 			continue;
 		for (i = 0; i < n; i++) {
-			r = same_node(&st, &entries[i])
-				? same_description(pid, atoi(d->d_name), roster, &entries[i])
+			r = n == 1 || same_node(&st, &entries[i])
+				? same_description(pid, atoi(d->d_name), self, roster, &entries[i])
 				: 0;
 			if (r != 0)
 				return r;
@@ -191,9 +206,9 @@ compare_all(DIR *dir, pid_t pid, int roster, const struct roster_entry *entries,
 }
 
 static int
-read_token(int roster, uint64_t token, struct roster_entry *entries)
+read_token(int list, uint64_t token, struct roster_entry *entries)
 {
-	int i, n = roster_read(roster, entries, ROSTER_ENTRIES_MAX), kept = 0;
+	int i, n = roster_read_list(list, entries, ROSTER_ENTRIES_MAX), kept = 0;
 
 	for (i = 0; i < n; i++)
 		if (entries[i].token == token)
@@ -202,9 +217,9 @@ read_token(int roster, uint64_t token, struct roster_entry *entries)
 }
 
 int
-roster_has_process(int roster, uint64_t token, pid_t pid)
+roster_list_has_process(int list, int roster, uint64_t token, pid_t pid)
 {
-	struct roster_entry entries[ROSTER_ENTRIES_MAX] = { 0 }, after[ROSTER_ENTRIES_MAX] = { 0 };
+	struct roster_entry entries[ROSTER_ENTRIES_MAX], after[ROSTER_ENTRIES_MAX];
 	int n, m, r, tries;
 	char path[40];
 	DIR *dir;
@@ -215,14 +230,57 @@ roster_has_process(int roster, uint64_t token, pid_t pid)
 		return errno == ENOENT ? -ESRCH : errno == EACCES ? -EPERM : -errno;
 	/* `nth` shifts when another entry goes: what was compared must still stand afterwards */
 	for (tries = 0; tries < 3; tries++) {
-		rewinddir(dir);
-		n = read_token(roster, token, entries);
+		if (tries > 0)
+			rewinddir(dir);
+		n = read_token(list, token, entries);
 		r = n < 0 ? n : compare_all(dir, pid, roster, entries, n);
-		m = r == 1 ? read_token(roster, token, after) : 0;
-		if (r != 1 || (m == n && memcmp(entries, after, (size_t)n * sizeof(*after)) == 0))
+		m = r == 1 ? read_token(list, token, after) : 0;
+		if (r != 1 || (m == n && is_same_list(entries, after, n)))
 			break;
 		r = -EAGAIN;
 	}
 	closedir(dir);
 	return r;
+}
+
+int
+roster_has_process(int roster, uint64_t token, pid_t pid)
+{
+	int r, list = roster_open_list(roster);
+
+	if (list < 0)
+		return list;
+	r = roster_list_has_process(list, roster, token, pid);
+	close(list);
+	return r;
+}
+
+static int
+compare_descriptor(int roster, pid_t pid, int fd, const struct roster_entry *entries, int n)
+{
+	pid_t self = getpid();
+	int i, r = 0;
+
+	for (i = 0; i < n && r == 0; i++)
+		r = same_description(pid, fd, self, roster, &entries[i]);
+	return r;
+}
+
+int
+roster_has_descriptor(int roster, pid_t pid, int fd)
+{
+	struct roster_entry entries[ROSTER_ENTRIES_MAX] = { 0 }, after[ROSTER_ENTRIES_MAX] = { 0 };
+	int n, m, r, tries;
+
+	/* here a no counts as much as a yes: both only if nothing has shifted meanwhile */
+	for (tries = 0; tries < 5; tries++) {
+		n = roster_read(roster, entries, ROSTER_ENTRIES_MAX);
+		if (n <= 0)
+			return n;
+		r = compare_descriptor(roster, pid, fd, entries, n);
+		m = roster_read(roster, after, ROSTER_ENTRIES_MAX);
+		if (r < 0 || (m == n && memcmp(entries, after, (size_t)n * sizeof(*after)) == 0))
+			return r;
+	}
+	return -EAGAIN;
 }

@@ -45,4 +45,11 @@ int roster_take_events(int roster);
  * Needs the right to look into the process. `roster` is a descriptor of the calling process. */
 int roster_has_process(int roster, uint64_t token, pid_t pid);
 
+/* The same with its text open already: about 20 us less. */
+int roster_list_has_process(int list, int roster, uint64_t token, pid_t pid);
+
+/* Is that descriptor of that process one of those listed, whatever its token? The same. -EAGAIN:
+ * the list did not stand still. */
+int roster_has_descriptor(int roster, pid_t pid, int fd);
+
 #endif

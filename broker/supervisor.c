@@ -1,7 +1,7 @@
 /*
- * supervisor.c - starts one broker and one keeper a port, restarts with back-off whoever dies,
- * reads the configuration, and answers who belongs to a holder. It refuses to know what a lease is
- * worth or what a client says.
+ * supervisor.c - starts one broker, one inspector and one keeper a port, restarts with back-off
+ * whoever dies, reads the configuration, and answers who belongs to a holder. It refuses to know
+ * what a lease is worth or what a client says.
  *
  * The idea: what must survive a crash of the others is held here and is only descriptors: the
  * listening socket (connections queue up in it while a broker starts) and each port's roster (the
@@ -36,6 +36,8 @@ apply_config(struct supervisor *s, struct config *new)
 	size_t i;
 
 	s->config = *new;
+	/* before the broker, who will ask it about the new ports */
+	supervisor_tell_config(s, &s->inspector);
 	supervisor_tell_config(s, &s->broker);
 	for (k = s->keepers; k != NULL; k = next) {
 		next = k->next;
@@ -80,8 +82,9 @@ reload(struct supervisor *s)
 		return;
 	}
 	if (strcmp(new.socket, s->config.socket) != 0 ||
-	    strcmp(new.state_dir, s->config.state_dir) != 0)
-		log_line("reload: socket, state-dir, user and group change at the next start only");
+	    strcmp(new.state_dir, s->config.state_dir) != 0 || new.mode != s->config.mode)
+		log_line("reload: socket, mode, state-dir, user and group change at the next start "
+			 "only");
 	fd = supervisor_config_file(&new);
 	if (fd < 0) {
 		log_line("reload error=%s; the old configuration stays", strerror(-fd));
@@ -102,6 +105,8 @@ restart_due(struct supervisor *s)
 	uint64_t now = clock_now_ms();
 	struct keeper *k;
 
+	if (s->inspector.pidfd < 0 && s->inspector.restart_ms <= now)
+		supervisor_start_inspector(s);
 	if (s->broker.pidfd < 0 && s->broker.restart_ms <= now)
 		supervisor_start_broker(s);
 	for (k = s->keepers; k != NULL; k = k->next)
@@ -117,6 +122,8 @@ timeout_ms(const struct supervisor *s)
 
 	if (s->broker.pidfd < 0)
 		next = s->broker.restart_ms;
+	if (s->inspector.pidfd < 0 && s->inspector.restart_ms < next)
+		next = s->inspector.restart_ms;
 	for (k = s->keepers; k != NULL; k = k->next)
 		if (!k->removed && k->child.pidfd < 0 && k->child.restart_ms < next)
 			next = k->child.restart_ms;
@@ -156,23 +163,26 @@ keeper_ended(struct supervisor *s, struct keeper *k)
 		supervisor_free_keeper(s, k);
 }
 
+#define FIXED_FDS 4
+
 /* One round: descriptors in a fixed order, then the keepers'. */
 static int
 run_once(struct supervisor *s)
 {
-	struct pollfd *fds = calloc(3 + s->keeper_count, sizeof(*fds));
+	struct pollfd *fds = calloc(FIXED_FDS + s->keeper_count, sizeof(*fds));
 	struct keeper *k, *next;
-	nfds_t n = 3;
+	nfds_t n = FIXED_FDS;
 
 	if (fds == NULL)
 		return -ENOMEM;
 	fds[0] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = s->broker.channel, .events = POLLIN };
 	fds[2] = (struct pollfd){ .fd = s->broker.pidfd, .events = POLLIN };
+	fds[3] = (struct pollfd){ .fd = s->inspector.pidfd, .events = POLLIN };
 	for (k = s->keepers; k != NULL; k = k->next)
 		fds[n++] = (struct pollfd){ .fd = k->child.pidfd, .events = POLLIN };
 	if (poll(fds, n, timeout_ms(s)) > 0) {
-		for (k = s->keepers, n = 3; k != NULL; k = next, n++) {
+		for (k = s->keepers, n = FIXED_FDS; k != NULL; k = next, n++) {
 			next = k->next;
 			if (fds[n].revents != 0)
 				keeper_ended(s, k);
@@ -181,6 +191,8 @@ run_once(struct supervisor *s)
 			supervisor_hear_broker(s);
 		if (fds[2].revents != 0)
 			note_end(&s->broker, "broker", "");
+		if (fds[3].revents != 0)
+			note_end(&s->inspector, "inspector", "");
 		if (fds[0].revents != 0)
 			take_signals(s);
 	}
@@ -205,6 +217,7 @@ start(struct supervisor *s)
 		log_line("%s", error);
 		return result == -EADDRINUSE ? EX_UNAVAILABLE : EX_OSERR;
 	}
+	supervisor_start_inspector(s);
 	for (i = 0; i < s->config.port_count; i++)
 		if (supervisor_add_keeper(s, s->config.ports[i].name) < 0)
 			return EX_OSERR;
@@ -231,6 +244,7 @@ supervisor_main(const struct supervisor_options *options, struct config *config)
 
 	listen_init(&s.listen);
 	child_init(&s.broker);
+	child_init(&s.inspector);
 	status = start(&s);
 	while (status == EX_OK && !s.stopping)
 		if (run_once(&s) < 0)

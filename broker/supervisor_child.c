@@ -16,11 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define STOP_MS   3000 /* for the children to end by themselves */
-#define KILLED_MS 1000 /* and for one that was killed */
+#define KILLED_MS 3000 /* and for one that was killed */
 
 /* ---- what the children are told ---- */
 
@@ -88,11 +90,61 @@ connect_keeper(const struct supervisor *s, const struct keeper *k)
 	close(b);
 }
 
+/* Which descriptions of that port are leases. */
+static void
+show_roster(const struct supervisor *s, const struct keeper *k)
+{
+	struct ipc_message m = { .type = IPC_INSPECT_ROSTER };
+
+	memcpy(m.text, k->name, sizeof(k->name));
+	tell(&s->inspector, &m, k->roster);
+}
+
+static void
+connect_inspector(const struct supervisor *s)
+{
+	struct ipc_message to_broker = { .type = IPC_INSPECTOR },
+			   to_inspector = { .type = IPC_BROKER };
+	int a, b;
+
+	if (s->broker.channel < 0 || s->inspector.channel < 0)
+		return; /* whoever starts later connects */
+	if (ipc_pair(&a, &b) < 0) {
+		log_line("channel inspector error=%s", strerror(errno));
+		return;
+	}
+	tell(&s->broker, &to_broker, a);
+	tell(&s->inspector, &to_inspector, b);
+	close(a);
+	close(b);
+}
+
+void
+supervisor_start_inspector(struct supervisor *s)
+{
+	struct keeper *k;
+	int error =
+	    child_start(&s->inspector, CHILD_INSPECTOR, NULL, s->options->verbose, clock_now_ms());
+
+	if (error < 0) {
+		log_line("start inspector error=%s", strerror(-error));
+		return;
+	}
+	log_debug("start inspector pid=%ld", (long)s->inspector.pid);
+	supervisor_tell_config(s, &s->inspector);
+	for (k = s->keepers; k != NULL; k = k->next)
+		if (!k->removed)
+			show_roster(s, k);
+	connect_inspector(s);
+}
+
 void
 supervisor_start_keeper(struct supervisor *s, struct keeper *k)
 {
-	struct ipc_message roster = { .type = IPC_ROSTER };
-	int error = child_start(&k->child, k->name, s->options->verbose, clock_now_ms());
+	struct ipc_message roster = { .type = IPC_ROSTER }, memory = { .type = IPC_MEMORY },
+			   memo = { .type = IPC_MEMO_FILE };
+	int error =
+	    child_start(&k->child, CHILD_KEEPER, k->name, s->options->verbose, clock_now_ms());
 
 	if (error < 0) {
 		log_line("start keeper=%s error=%s", k->name, strerror(-error));
@@ -100,7 +152,10 @@ supervisor_start_keeper(struct supervisor *s, struct keeper *k)
 	}
 	log_debug("start keeper=%s pid=%ld", k->name, (long)k->child.pid);
 	supervisor_tell_config(s, &k->child);
+	tell(&k->child, &memory, k->memory);
 	tell(&k->child, &roster, k->roster);
+	if (k->memo >= 0)
+		tell(&k->child, &memo, k->memo);
 	connect_keeper(s, k);
 }
 
@@ -119,7 +174,7 @@ supervisor_start_broker(struct supervisor *s)
 		s->broker.restart_ms = clock_now_ms() + 1000;
 		return;
 	}
-	error = child_start(&s->broker, NULL, s->options->verbose, clock_now_ms());
+	error = child_start(&s->broker, CHILD_BROKER, NULL, s->options->verbose, clock_now_ms());
 	if (error < 0) {
 		log_line("start broker error=%s", strerror(-error));
 		return;
@@ -129,6 +184,7 @@ supervisor_start_broker(struct supervisor *s)
 	m.flag = restart;
 	tell(&s->broker, &m, s->listen.socket);
 	supervisor_tell_config(s, &s->broker);
+	connect_inspector(s);
 	for (k = s->keepers; k != NULL; k = k->next)
 		if (!k->removed)
 			connect_keeper(s, k);
@@ -147,6 +203,55 @@ supervisor_find_keeper(const struct supervisor *s, const char *name)
 	return NULL;
 }
 
+static void
+memo_name(const struct keeper *k, char name[CONFIG_NAME_MAX + 8])
+{
+	snprintf(name, CONFIG_NAME_MAX + 8, "%s.memo", k->name);
+}
+
+static int
+open_memo(const struct supervisor *s, const struct keeper *k)
+{
+	char name[CONFIG_NAME_MAX + 8];
+	int fd;
+
+	memo_name(k, name);
+	fd = openat(s->listen.state, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		log_line("memo file=%s/%s error=%s", s->config.state_dir, name, strerror(errno));
+	return fd;
+}
+
+/* An empty one is not left behind; that of a port that is no more isn't either. */
+static void
+close_memo(const struct supervisor *s, struct keeper *k)
+{
+	char name[CONFIG_NAME_MAX + 8];
+	struct stat st;
+
+	if (k->memo < 0)
+		return;
+	memo_name(k, name);
+	if (k->removed || (fstat(k->memo, &st) == 0 && st.st_size == 0))
+		unlinkat(s->listen.state, name, 0);
+	close(k->memo);
+	k->memo = -1;
+}
+
+/* What is held for its keepers. */
+static void
+forget(const struct supervisor *s, struct keeper *k)
+{
+	close_memo(s, k);
+	if (k->roster >= 0)
+		close(k->roster);
+	if (k->memory >= 0)
+		close(k->memory);
+	if (k->list >= 0)
+		close(k->list);
+	k->roster = k->memory = k->list = -1;
+}
+
 int
 supervisor_add_keeper(struct supervisor *s, const char *name)
 {
@@ -155,16 +260,23 @@ supervisor_add_keeper(struct supervisor *s, const char *name)
 	if (k == NULL)
 		return -ENOMEM;
 	child_init(&k->child);
+	k->list = k->memo = -1;
 	k->roster = roster_new();
-	if (k->roster < 0) {
-		log_line("roster port=%s error=%s", name, strerror(-k->roster));
+	k->memory = memfd_create("keeper", MFD_CLOEXEC);
+	if (k->roster < 0 || k->memory < 0) {
+		log_line("roster port=%s error=%s", name,
+			 strerror(k->roster < 0 ? -k->roster : errno));
+		forget(s, k);
 		free(k);
 		return -EMFILE;
 	}
+	k->list = roster_open_list(k->roster);
 	memcpy(k->name, name, strlen(name) + 1);
+	k->memo = open_memo(s, k);
 	k->next = s->keepers;
 	s->keepers = k;
 	s->keeper_count++;
+	show_roster(s, k);
 	supervisor_start_keeper(s, k);
 	return 0;
 }
@@ -186,13 +298,19 @@ supervisor_remove_keeper(struct supervisor *s, struct keeper *k)
 {
 	k->removed = true;
 	child_stop(&k->child);
-	close(k->roster);
-	k->roster = -1;
+	forget(s, k);
 	if (k->child.pidfd < 0)
 		supervisor_free_keeper(s, k); /* else once it is reaped */
 }
 
 /* ---- what the broker asks ---- */
+
+static bool
+has_open(const struct keeper *k, uint64_t token, pid_t pid)
+{
+	return (k->list < 0 ? roster_has_process(k->roster, token, pid)
+			    : roster_list_has_process(k->list, k->roster, token, pid)) == 1;
+}
 
 /* The broker's question: does that process belong to the holder? */
 static void
@@ -203,8 +321,7 @@ answer(struct supervisor *s, const struct ipc_message *question)
 	pid_t pid = (pid_t)(question->number >> 32), holder = (pid_t)(uint32_t)question->number;
 
 	memcpy(m.text, question->text, sizeof(m.text));
-	m.flag = k != NULL && (kin_is_descendant(pid, holder) ||
-			       roster_has_process(k->roster, question->token, pid) == 1);
+	m.flag = k != NULL && (kin_is_descendant(pid, holder) || has_open(k, question->token, pid));
 	tell(&s->broker, &m, -1);
 }
 
@@ -214,7 +331,8 @@ supervisor_hear_broker(struct supervisor *s)
 	struct ipc_message m;
 	int fd;
 
-	while (s->broker.channel >= 0 && ipc_receive(s->broker.channel, &m, &fd) == 0) {
+	/* nearly always there is one; if there are more, the loop comes back */
+	if (s->broker.channel >= 0 && ipc_receive(s->broker.channel, &m, &fd) == 0) {
 		if (fd >= 0)
 			close(fd);
 		if (m.type == IPC_LOOKUP)
@@ -224,37 +342,41 @@ supervisor_hear_broker(struct supervisor *s)
 
 /* ---- the end ---- */
 
+static void
+wait_for(struct child *child, uint64_t until_ms)
+{
+	struct pollfd fd = { .fd = child->pidfd, .events = POLLIN };
+	uint64_t now = clock_now_ms();
+
+	if (child->pidfd < 0)
+		return;
+	if (poll(&fd, 1, until_ms > now ? (int)(until_ms - now) : 0) != 1) {
+		kill(child->pid, SIGKILL);
+		/* one that the kernel holds in a driver is left to it */
+		poll(&fd, 1, KILLED_MS);
+	}
+	waitpid(child->pid, NULL, WNOHANG);
+	close(child->pidfd);
+	child->pidfd = -1;
+}
+
 /* The children end when their channel does; whoever does not, is killed. */
 void
 supervisor_stop_children(struct supervisor *s)
 {
-	uint64_t until = clock_now_ms() + STOP_MS, now;
-	struct pollfd fd = { .events = POLLIN };
+	uint64_t until = clock_now_ms() + STOP_MS;
 	struct keeper *k;
 
 	child_stop(&s->broker);
+	child_stop(&s->inspector);
 	for (k = s->keepers; k != NULL; k = k->next)
 		child_stop(&k->child);
-	for (k = s->keepers;; k = k->next) {
-		struct child *child = k == NULL ? &s->broker : &k->child;
-
-		now = clock_now_ms();
-		fd.fd = child->pidfd;
-		if (child->pidfd >= 0) {
-			if (poll(&fd, 1, until > now ? (int)(until - now) : 0) != 1) {
-				kill(child->pid, SIGKILL);
-				/* one that the kernel holds in a driver is left to it */
-				poll(&fd, 1, KILLED_MS);
-			}
-			waitpid(child->pid, NULL, WNOHANG);
-			close(child->pidfd);
-		}
-		if (k == NULL)
-			break;
-	}
+	for (k = s->keepers; k != NULL; k = k->next)
+		wait_for(&k->child, until);
+	wait_for(&s->inspector, until);
+	wait_for(&s->broker, until);
 	while (s->keepers != NULL) {
-		if (s->keepers->roster >= 0)
-			close(s->keepers->roster);
+		forget(s, s->keepers);
 		supervisor_free_keeper(s, s->keepers);
 	}
 }

@@ -14,6 +14,9 @@ struct keeper {
 	struct child child;
 	struct keeper *next;
 	int roster;
+	int list;     /* its text; negative: there was no descriptor for it */
+	int memo;     /* a file in the state directory: IPC_MEMO_FILE; -1: can't be had */
+	int memory;   /* what a keeper is to remember although it was killed: IPC_MEMORY */
 	bool removed; /* no longer configured: is only to be reaped */
 	char name[CONFIG_NAME_MAX + 1];
 };
@@ -22,7 +25,7 @@ struct supervisor {
 	const struct supervisor_options *options;
 	struct config config;
 	struct listen listen;
-	struct child broker;
+	struct child broker, inspector;
 	struct keeper *keepers; /* in no particular order */
 	size_t keeper_count;
 	int config_fd; /* a memfd with the configuration as text */
@@ -46,6 +49,7 @@ int supervisor_prepare(struct supervisor *, gid_t *socket_group);
 
 void supervisor_tell_config(const struct supervisor *, const struct child *);
 void supervisor_start_broker(struct supervisor *);
+void supervisor_start_inspector(struct supervisor *);
 void supervisor_start_keeper(struct supervisor *, struct keeper *);
 
 /* The keeper of that port, or NULL. */

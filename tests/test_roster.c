@@ -168,6 +168,22 @@ START_TEST(process_is_found_by_its_description)
 }
 END_TEST
 
+START_TEST(descriptor_of_a_process_is_told_from_others_of_the_same_node)
+{
+	int fd = add(5), copy = dup(fd), beside = open(node, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	ck_assert_int_eq(roster_has_descriptor(roster, getpid(), fd), 1);
+	ck_assert_int_eq(roster_has_descriptor(roster, getpid(), copy), 1);
+	ck_assert_int_eq(roster_has_descriptor(roster, getpid(), beside), 0);
+	ck_assert_int_eq(roster_has_descriptor(roster, getpid(), 1000), 0);
+	close(fd);
+	ck_assert_int_eq(roster_has_descriptor(roster, getpid(), copy), 1);
+	close(copy);
+	ck_assert_int_eq(roster_has_descriptor(roster, getpid(), beside), 0);
+	close(beside);
+}
+END_TEST
+
 START_TEST(data_does_not_wake_it_and_a_hangup_does_once)
 {
 	struct roster_entry entry;
@@ -202,6 +218,7 @@ main(void)
 	tcase_add_test(t, entries_with_the_same_number_are_told_apart);
 	tcase_add_test(t, full_roster_is_read_whole);
 	tcase_add_test(t, process_is_found_by_its_description);
+	tcase_add_test(t, descriptor_of_a_process_is_told_from_others_of_the_same_node);
 	tcase_add_test(t, data_does_not_wake_it_and_a_hangup_does_once);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
