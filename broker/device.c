@@ -6,7 +6,8 @@
  * The tricky idea: our own description. As long as it exists no holder's close is the last one, so
  * none drains for 30 s, and the settings are ours to make at any time. While somebody's lease is
  * alive it is a plain open, because sp_open() changes settings; before the line is configured a
- * real port's becomes libserialport's. A pty's is always a plain open.
+ * real port's becomes libserialport's. A pty's is always a plain open. Each open and close is
+ * counted, as inotify will tell of it.
  *
  * What libserialport 0.1.1 gets wrong is put right here: no O_CLOEXEC; RTS/CTS is not set; HUPCL
  * stays on (line_set_raw() clears it).
@@ -35,6 +36,7 @@ device_init(struct device *device)
 void
 device_detach(struct device *device)
 {
+	device->closes += device->fd >= 0;
 	if (device->port != NULL) {
 		sp_close(device->port);
 		sp_free_port(device->port);
@@ -54,17 +56,33 @@ is_same(const struct device *device, int fd)
 	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == device->rdev;
 }
 
-int
-device_open(const struct device *device)
+static int
+open_node(struct device *device)
 {
 	int fd = open(device->node, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
+	device->opens++;
 	if (is_same(device, fd))
 		return fd;
 	close(fd);
+	device->closes++;
 	return -ENODEV;
+}
+
+int
+device_open(struct device *device)
+{
+	int fd = open_node(device);
+
+	/* without CAP_SYS_ADMIN a holder's TIOCEXCL shuts out us, too; he gets it back */
+	if (fd == -EBUSY && device->fd >= 0 && device_is_exclusive(device)) {
+		device_set_exclusive(device, false);
+		fd = open_node(device);
+		device_set_exclusive(device, true);
+	}
+	return fd;
 }
 
 static int
@@ -103,17 +121,20 @@ serial_claim(struct device *device, char text[DEVICE_TEXT_MAX])
 		sp_free_port(port);
 		return -EIO;
 	}
+	device->opens++;
 	if (sp_get_port_handle(port, &fd) != SP_OK || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    !is_same(device, fd)) {
 		node_text(text, "%s: it became another device", device->node);
 		sp_close(port);
 		sp_free_port(port);
+		device->closes++;
 		return -EIO;
 	}
-	if (device->fd >= 0)
-		close(device->fd);
+	if (device->fd >= 0 && close(device->fd) == 0)
+		device->closes++;
 	device->port = port;
 	device->fd = fd;
+	device->generation++;
 	return 0;
 }
 
@@ -172,8 +193,7 @@ configure(struct device *device, const struct config_port *config, char text[DEV
 }
 
 int
-device_attach(struct device *device, const struct config_port *config, bool live,
-	      char text[DEVICE_TEXT_MAX])
+device_attach(struct device *device, const struct config_port *config, char text[DEVICE_TEXT_MAX])
 {
 	int error;
 
@@ -181,7 +201,7 @@ device_attach(struct device *device, const struct config_port *config, bool live
 	error = node_find(config->device, device->node, &device->rdev, &device->is_pty, text);
 	if (error != 0)
 		return error;
-	device->fd = device_open(device);
+	device->fd = open_node(device);
 	if (device->fd < 0) {
 		error = -device->fd;
 		device->fd = -1;
@@ -191,22 +211,15 @@ device_attach(struct device *device, const struct config_port *config, bool live
 		}
 		return node_explain(config->device, error, text);
 	}
+	device->generation++;
 	error = line_probe(device->fd);
-	if (error < 0 && device->is_pty) {
-		/* hung up again already */
-		device_detach(device);
-		return -EAGAIN;
-	}
-	if (error < 0) {
-		node_text(text, "%s: no hardware answers: %s", config->device, strerror(-error));
-		device_detach(device);
-		return error;
-	}
-	if (live || device->is_pty)
+	if (error == 0)
 		return 0;
-	error = serial_claim(device, text);
-	if (error < 0)
-		device_detach(device);
+	if (device->is_pty) /* hung up again already */
+		error = -EAGAIN;
+	else
+		node_text(text, "%s: no hardware answers: %s", config->device, strerror(-error));
+	device_detach(device);
 	return error;
 }
 
@@ -229,31 +242,54 @@ device_wake(const struct device *device, const struct config_port *config)
 	return error < 0 ? error : line_flush_input(device->fd);
 }
 
-int
-device_revoke(struct device *device, const struct config_port *config, char text[DEVICE_TEXT_MAX])
+/* Of a hang-up DTR stays up without HUPCL only, and it makes a pty cooked. */
+static int
+hang_up_keeping(struct device *device, const struct config_port *config, char text[DEVICE_TEXT_MAX])
+{
+	struct line_settings settings;
+	int error = line_save_without_hupcl(device->fd, &settings);
+
+	if (error == 0 && ioctl(device->fd, TIOCVHANGUP) < 0)
+		error = -errno;
+	if (error < 0)
+		return error;
+	error = device_attach(device, config, text);
+	return error != 0 ? error : line_load(device->fd, &settings);
+}
+
+static int
+hang_up(struct device *device, const struct config_port *config, char text[DEVICE_TEXT_MAX])
 {
 	int error;
 
-	if (ioctl(device->fd, TIOCVHANGUP) < 0) {
-		error = -errno;
+	if (ioctl(device->fd, TIOCVHANGUP) < 0)
+		return -errno;
+	error = device_attach(device, config, text);
+	/* the kernel has made a pty cooked and echoing: what comes in would go back as output */
+	return error == 0 && device->is_pty ? configure(device, config, text) : error;
+}
+
+int
+device_revoke(struct device *device, const struct config_port *config, bool keep,
+	      char text[DEVICE_TEXT_MAX])
+{
+	int error;
+
+	text[0] = '\0';
+	error = keep ? hang_up_keeping(device, config, text) : hang_up(device, config, text);
+	if (error < 0 && text[0] == '\0')
 		node_text(text, "%s: can't revoke it: %s%s", device->node, strerror(-error),
 			  error == -EPERM ? "; run comleased as root, or set revocation = none"
 					  : "");
-		return error;
-	}
-	error = device_attach(device, config, false, text);
-	if (error != 0)
-		return error;
-	/* the kernel has made a pty cooked and echoing: what comes in would go back as output */
-	return device->is_pty ? configure(device, config, text) : 0;
+	return error;
 }
 
 int
 device_restore(struct device *device, const struct config_port *config, bool discard_output,
-	       char text[DEVICE_TEXT_MAX])
+	       bool exclusive, char text[DEVICE_TEXT_MAX])
 {
 	const char *step = "";
-	int error = line_release(device->fd, discard_output, &step);
+	int error = line_release(device->fd, device->is_pty, discard_output, exclusive, &step);
 
 	if (error == 0) {
 		error = configure(device, config, text);
@@ -266,21 +302,55 @@ device_restore(struct device *device, const struct config_port *config, bool dis
 	return error;
 }
 
+static int
+set_dtr(const struct device *device, enum sp_dtr dtr, const char *what, char text[DEVICE_TEXT_MAX])
+{
+	enum sp_return r = sp_set_dtr(device->port, dtr);
+
+	return r == SP_OK ? 0 : serial_fault(device->node, what, r, text);
+}
+
 int
 device_line_down(const struct device *device, const struct config_port *config,
 		 char text[DEVICE_TEXT_MAX])
 {
-	enum sp_return r;
 	int error;
 
-	if (device->is_pty) {
-		error = line_set_b0(device->fd, config);
-		if (error < 0)
-			node_text(text, "%s: can't hang up: %s", device->node, strerror(-error));
-		return error;
-	}
-	r = sp_set_dtr(device->port, SP_DTR_OFF);
-	return r == SP_OK ? 0 : serial_fault(device->node, "drop DTR", r, text);
+	if (!device->is_pty)
+		return set_dtr(device, SP_DTR_OFF, "drop DTR", text);
+	error = line_set_b0(device->fd, config);
+	if (error < 0)
+		node_text(text, "%s: can't hang up: %s", device->node, strerror(-error));
+	return error;
+}
+
+int
+device_line_up(const struct device *device, const struct config_port *config,
+	       char text[DEVICE_TEXT_MAX])
+{
+	int error;
+
+	if (!device->is_pty)
+		return set_dtr(device, SP_DTR_ON, "raise DTR", text);
+	error = line_set(device->fd, config);
+	if (error < 0)
+		node_text(text, "%s: can't set its speed: %s", device->node, strerror(-error));
+	return error;
+}
+
+void
+device_identity(const struct device *device, char text[DEVICE_IDENTITY_MAX])
+{
+	struct sp_port *port = NULL;
+	int vid = 0, pid = 0;
+
+	text[0] = '\0';
+	if (device->fd < 0 || device->is_pty || sp_get_port_by_name(device->node, &port) != SP_OK)
+		return;
+	if (sp_get_port_usb_vid_pid(port, &vid, &pid) == SP_OK)
+		snprintf(text, DEVICE_IDENTITY_MAX, "usb:%04x:%04x", (unsigned)vid & 0xffff,
+			 (unsigned)pid & 0xffff);
+	sp_free_port(port);
 }
 
 int

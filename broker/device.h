@@ -21,11 +21,15 @@
 #define DEVICE_TEXT_MAX 256
 #define DEVICE_ABSENT   1
 
+#define DEVICE_IDENTITY_MAX 16
+
 struct sp_port;
 
 struct device {
 	int fd;               /* our own description: a live lease's close is never the last; -1 */
 	struct sp_port *port; /* a real port that is ours to configure: owns fd; else NULL */
+	unsigned generation;  /* of fd: another number for each description of our own; from 1 */
+	unsigned opens, closes; /* of ours, since somebody set them to 0 (a lease's, too) */
 	dev_t rdev;
 	bool is_pty;
 	char node[PATH_MAX]; /* what the configured path leads to */
@@ -33,11 +37,10 @@ struct device {
 
 void device_init(struct device *);
 
-/* Opens our own description. What is not a serial device is refused without being opened. With
- * `live` somebody has a lease: his line settings are left alone. -EAGAIN: it is there, but does not
- * open yet (a pty that is being made or unmade): try again soon. */
-int device_attach(struct device *, const struct config_port *, bool live,
-		  char text[DEVICE_TEXT_MAX]);
+/* Opens our own description, and does nothing else to the line: somebody may be using it. What is
+ * not a serial device is refused without being opened. -EAGAIN: it is there, but does not open yet
+ * (a pty that is being made or unmade): try again soon. */
+int device_attach(struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
 
 /* Closes it; nothing happens if there is none. */
 void device_detach(struct device *);
@@ -45,23 +48,33 @@ void device_detach(struct device *);
 /* Does that path still lead to the device that is attached? */
 bool device_is_at(const struct device *, const char *path);
 
-/* A fresh description of the same device for a lease: a descriptor or -errno. */
-int device_open(const struct device *);
+/* A fresh description of the same device for a lease: a descriptor or -errno. TIOCEXCL, whoever set
+ * it, is no obstacle where we have a description of our own. */
+int device_open(struct device *);
 
 /* Before the first description of a lease: the line out of its idle state, input flushed. After
  * the open, which raises DTR on a real port. */
 int device_wake(const struct device *, const struct config_port *);
 
-/* Hangs every description up (CAP_SYS_ADMIN), our own too, and attaches again. */
-int device_revoke(struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
+/* Hangs every description up (CAP_SYS_ADMIN), our own too, and attaches again. With `keep` DTR and
+ * all settings stay as they are. */
+int device_revoke(struct device *, const struct config_port *, bool keep,
+		  char text[DEVICE_TEXT_MAX]);
 
 /* Whatever the last holder did to the line undone: output restarted, input (and with
- * `discard_output` what is left of the output) flushed, everything at the configured default. */
-int device_restore(struct device *, const struct config_port *, bool discard_output,
+ * `discard_output` what is left of the output) flushed, everything at the configured default, and
+ * TIOCEXCL set or not. */
+int device_restore(struct device *, const struct config_port *, bool discard_output, bool exclusive,
 		   char text[DEVICE_TEXT_MAX]);
 
-/* DTR low; a pty, which has none: speed B0. */
+/* DTR low; a pty, which has none: speed B0. After a device_restore(). */
 int device_line_down(const struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
+
+/* DTR high, the configured speed. */
+int device_line_up(const struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
+
+/* "usb:VID:PID" (lower case), or "" for what is not on USB. */
+void device_identity(const struct device *, char text[DEVICE_IDENTITY_MAX]);
 
 int device_flush_input(const struct device *);
 
@@ -70,5 +83,21 @@ int device_queued(const struct device *);
 
 /* Has the transmitter sent everything? 1, 0. True where the driver can't tell. */
 bool device_is_sent(const struct device *);
+
+/* ---- device_lock.c: what tells programs outside that it is in use ---- */
+
+/* TIOCEXCL, TIOCNXCL. */
+int device_set_exclusive(const struct device *, bool);
+
+/* Is it set, by whomever? */
+bool device_is_exclusive(const struct device *);
+
+/* A flock on our own description: 0; -EWOULDBLOCK: somebody else has one; -errno. */
+int device_lock(const struct device *);
+void device_unlock(const struct device *);
+
+/* read() and write() on our own description, which never wait; -errno. */
+ssize_t device_read(const struct device *, void *, size_t);
+ssize_t device_write(const struct device *, const void *, size_t);
 
 #endif

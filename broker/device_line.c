@@ -51,7 +51,7 @@ line_probe(int fd)
 }
 
 int
-line_release(int fd, bool discard_output, const char **step)
+line_release(int fd, bool is_pty, bool discard_output, bool exclusive, const char **step)
 {
 	int discipline = N_TTY, error;
 
@@ -64,12 +64,12 @@ line_release(int fd, bool discard_output, const char **step)
 	error = call_number(fd, TCFLSH, discard_output ? TCIOFLUSH : TCIFLUSH);
 	if (error < 0)
 		return error;
-	*step = "end its exclusive mode";
-	error = call_number(fd, TIOCNXCL, 0);
+	*step = exclusive ? "set its exclusive mode" : "end its exclusive mode";
+	error = call_number(fd, exclusive ? TIOCEXCL : TIOCNXCL, 0);
 	if (error < 0)
 		return error;
 	*step = "end its break";
-	error = call_number(fd, TIOCCBRK, 0);
+	error = is_pty ? 0 : call_number(fd, TIOCCBRK, 0); /* a pty has none */
 	if (error < 0 && error != -ENOTTY)
 		return error;
 	*step = "set its line discipline";
@@ -160,6 +160,29 @@ line_set_raw(int fd, const struct config_port *port)
 	if (error < 0)
 		return error;
 	make_raw(&t, port);
+	return call(fd, TCSETS2, &t);
+}
+
+int
+line_save_without_hupcl(int fd, struct line_settings *settings)
+{
+	struct termios2 t;
+	int error = call(fd, TCGETS2, &t);
+
+	_Static_assert(sizeof(t) <= sizeof(settings->bytes), "it has room");
+	if (error < 0)
+		return error;
+	t.c_cflag &= ~(tcflag_t)HUPCL;
+	memcpy(settings->bytes, &t, sizeof(t));
+	return call(fd, TCSETS2, &t);
+}
+
+int
+line_load(int fd, const struct line_settings *settings)
+{
+	struct termios2 t;
+
+	memcpy(&t, settings->bytes, sizeof(t));
 	return call(fd, TCSETS2, &t);
 }
 

@@ -12,9 +12,19 @@
 /* 0, or -errno: is there a tty that answers? (A ttyS without hardware: -EIO.) */
 int line_probe(int fd);
 
-/* What keeps a line from being configured: stopped output, queues, TIOCEXCL, break, discipline. In
- * the order in which none of it can block. *step: what failed. */
-int line_release(int fd, bool discard_output, const char **step);
+/* What keeps a line from being configured: stopped output, queues, TIOCEXCL (which is set if
+ * `exclusive`), break, discipline. In the order in which none of it can block. *step: what failed.
+ */
+int line_release(int fd, bool is_pty, bool discard_output, bool exclusive, const char **step);
+
+/* All settings of a line. */
+struct line_settings {
+	_Alignas(8) char bytes[64]; /* termios2 */
+};
+
+/* Keeps the settings, takes HUPCL out of them and off the line; puts them back. 0 or -errno. */
+int line_save_without_hupcl(int fd, struct line_settings *);
+int line_load(int fd, const struct line_settings *);
 
 /* All settings at the configured default, raw, in one call. */
 int line_set(int fd, const struct config_port *);

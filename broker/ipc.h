@@ -1,7 +1,8 @@
 /*
  * ipc.h - what supervisor, broker and keepers say to one another: one struct a message on
- * SOCK_SEQPACKET socketpairs, with at most one descriptor each. All three are the same binary, so
- * the struct is the contract. A process whose supervisor channel (descriptor 3) ends, exits.
+ * SOCK_SEQPACKET socketpairs, with at most one descriptor each. Keepers and the inspector (who
+ * looks which processes outside have a device) do not talk to each other. All are the same binary,
+ * so the struct is the contract. A process whose supervisor channel (descriptor 3) ends, exits.
  *
  * Error rule: negative = -errno, 0 = done, positive = a documented condition.
  */
@@ -11,7 +12,7 @@
 #include <stdint.h>
 
 #define IPC_SUPERVISOR_FD 3 /* a child's channel to the supervisor */
-#define IPC_TEXT_MAX      256
+#define IPC_TEXT_MAX      320
 
 enum ipc_type {
 	/* supervisor -> broker and keepers */
@@ -25,6 +26,12 @@ enum ipc_type {
 	IPC_CHANNEL, /* text: a port's name; fd: the channel to its keeper. A new one: the old
 		      * keeper has been replaced. */
 	IPC_ANSWER,  /* id, text: port; flag: yes. To IPC_LOOKUP. */
+	IPC_INSPECTOR, /* fd: the channel to the inspector. A new one: the old inspector has been
+			* replaced; ask everything again. */
+
+	/* supervisor -> inspector: IPC_CONFIG, IPC_BROKER, and for each port */
+	IPC_INSPECT_ROSTER, /* text: a port's name; fd: its roster (whose descriptions are leases,
+			     * not foreign). A new one replaces the old. */
 
 	/* broker -> supervisor */
 	IPC_LOOKUP, /* id, text: port, token: the live lease, number: pid << 32 | the holder's pid
@@ -32,25 +39,53 @@ enum ipc_type {
 		     * a description of that lease open? */
 
 	/* supervisor -> keeper */
-	IPC_ROSTER, /* fd: the port's roster, an epoll instance; before IPC_BROKER */
+	IPC_ROSTER,    /* fd: the port's roster, an epoll instance; before IPC_BROKER */
+	IPC_MEMORY,    /* fd: a memfd for struct keeper_memory, the same one for each keeper of that
+			* port: what the keeper knows and the next one must, if both it and the broker
+			* are killed. Before IPC_ROSTER. */
+	IPC_MEMO_FILE, /* fd: a file that outlives us all, for the memo (IPC_MEMO), "" if it is
+			* empty. Before IPC_BROKER. */
 	IPC_BROKER, /* fd: the channel to the broker. A new one: the old broker has been replaced;
 		     * report everything again. */
+
+	/* broker -> inspector */
+	IPC_INSPECT, /* id, text: port, number: rdev; flag: IPC_EVIDENCE_*, what its keeper knows.
+		      * Who has the device without us? Answered by one IPC_FOREIGN with that id. */
+	IPC_EVICT,   /* id, text: port; flag: 1: SIGTERM to the foreign holders of the last answer;
+		      * 0: only from now on their lock files count for nothing, until they exit.
+		      * Answered by IPC_EVICTED. */
+
+	/* inspector -> broker */
+	IPC_FOREIGN, /* id (0: by itself), text: port NUL foreign_print()'s line; number: how many
+		      * there are; flag: IPC_FOREIGN_*. By itself: whenever the answer may have
+		      * changed since the last one for that port (a process exited, a lock file came
+		      * or went); the rdev is that of the last question. */
+	IPC_EVICTED, /* id, text: port; number: how many processes were signalled; error: errno */
 
 	/* broker -> keeper. Each is answered once, in order, with the same id; OPENED, or one of
 	 * READY, ABSENT, FAULT. */
 	IPC_OPEN, /* id, token: open a description, roster it, send it: OPENED. number: 0, or 1 when
 		   * this is the first of its lease (speed restored, input flushed, DTR up);
 		   * then text: who holds it, as IPC_HOLDER */
-	IPC_TURNAROUND, /* id, token, flag: revoke even if nothing is listed; number: enum
-			 * lease_reason of the lease that ended, LEASE_NONE if none did. Clean the
-			 * port; a message that arrives meanwhile with flag set ends its drain. */
-	IPC_HOLDER, /* not answered. token, text: who holds that lease, for the keeper to keep and
-		     * to put into its next IPC_REPORT: so that a new broker knows */
+	IPC_TURNAROUND, /* id, token, flag: IPC_TURN_*; number: enum lease_reason of the lease that
+			 * ended, LEASE_NONE if none did. Clean the port; a message that arrives
+			 * meanwhile with IPC_TURN_REVOKE ends its drain. */
+	IPC_OWN,  /* not answered. flag: 0: give the outward locks (TIOCEXCL, flock, lock file) up
+		   * and take none (disabled: somebody is to work on the port by other means);
+		   * 1: as the configuration says. The keeper starts with 1. */
+	IPC_MEMO, /* not answered. text: for the keeper to keep and to send back, as IPC_MEMO, after
+		   * each REPORT; "": nothing (the default, which is not sent) */
+	IPC_HOLDER, /* not answered. flag: its line is to be kept for a successor: at its end clean
+		     * nothing unasked. token, text: who holds that lease, for the keeper to keep
+		     * and to put into its next IPC_REPORT: so that a new broker knows */
 
 	/* keeper -> broker, in answer */
 	IPC_OPENED, /* id, token, fd; or no fd, error: errno (positive), text. A lease has to be
-		     * alive to be joined (ESTALE), and no turnaround under way (EBUSY) */
-	IPC_READY,  /* id: clean, and idle. number: rdev */
+		     * alive to be joined (ESTALE), and no turnaround under way (EBUSY). EADDRINUSE:
+		     * the first of a lease, and somebody outside has one of the outward locks:
+		     * nothing was opened */
+	IPC_READY,  /* id: clean, and idle. number: rdev; flag: IPC_EVIDENCE_*: which outward locks
+		     * somebody else has, unless IPC_TURN_ANYWAY was said (those are gone without) */
 	IPC_ABSENT, /* id (0: by itself), text: the device is not there */
 	IPC_FAULT,  /* id (0: by itself), text: the device can't be used */
 
@@ -69,7 +104,36 @@ enum ipc_type {
 	IPC_HUNGUP,  /* token: every description of it was hung up by somebody else, and the holder
 		      * did  not open again in time */
 	IPC_BUSY,    /* number: milliseconds that the next step may take */
+	IPC_STRANGER, /* flag: IPC_STRANGER_*, IPC_EVIDENCE_*. Somebody opened or closed the device,
+		       * and that was none of ours (the holder's is ours) */
+	IPC_LINE,     /* token; flag: IPC_LINE_*. What the line of the live lease does has changed;
+		       * after the first open of a lease: nothing of it */
+	IPC_IDENTITY, /* text: "usb:VID:PID" (lower-case, 4 digits each) or ""; after a REPORT and
+		       * with PRESENT, if it is not "" */
 };
+
+/* What tells a keeper that somebody outside has the device, even if nobody can be seen. */
+#define IPC_EVIDENCE_LOCKFILE  0x10u /* a UUCP lock file of a live process */
+#define IPC_EVIDENCE_FLOCK     0x20u
+#define IPC_EVIDENCE_EXCLUSIVE 0x40u /* TIOCEXCL is set, and not by us */
+#define IPC_EVIDENCE_OPEN      0x80u /* an open was seen, and no close since */
+
+#define IPC_STRANGER_OPENED 0x1u
+#define IPC_STRANGER_CLOSED 0x2u
+
+#define IPC_TURN_REVOKE  0x1u /* revoke at once, even if nothing is listed */
+#define IPC_TURN_DRAINED 0x2u /* revoke even if nothing is listed, after the drain */
+#define IPC_TURN_KEEP                                                                              \
+	0x4u                 /* the line stays up: no hang-up, no init, nothing is flushed; the    \
+			      * next lease goes on with the call */
+#define IPC_TURN_ANYWAY 0x8u /* go without the outward locks that somebody else has */
+
+#define IPC_LINE_CARRIER 0x1u /* busy-by = dcd, and carrier detect is up */
+#define IPC_LINE_ACTIVE  0x2u /* busy-by = activity:SECS, and a byte passed within that time */
+#define IPC_LINE_IDLE    0x4u /* no byte either way for idle-timeout */
+
+#define IPC_FOREIGN_HELD  0x1u /* somebody has it */
+#define IPC_FOREIGN_BLIND 0x2u /* some processes can't be seen: who holds it may be one of them */
 
 /* What is not said to be used is 0. */
 struct ipc_message {

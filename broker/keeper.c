@@ -1,20 +1,22 @@
 /*
- * keeper.c - the process of one port: its loop, its messages, its privileges. What is done about a
- * message is in keeper_port.c and keeper_turnaround.c. It refuses to know who waits for the port,
+ * keeper.c - the process of one port: its loop and its messages. What is done about a message is in
+ * the files that keeper_internal.h lists. It refuses to know who waits for the port,
  * and decides nothing about leases.
  *
- * The tricky idea: the order within a round. What the kernel says of the device and the roster
- * comes before what the broker asks, so that no lease is opened on a device that has just gone; and
- * one message a round, so that a revocation behind a slow step is seen by the step.
+ * The tricky idea: the order within a round. Who opened and closed the device comes first
+ * (keeper_stranger.c subtracts our own, which are made in a message). What the kernel says of the
+ * device and the roster comes before what the broker asks, so that no lease is opened on a device
+ * that has just gone; and one message a round, so that a revocation behind a slow step is seen by
+ * the step.
  */
 #include "keeper.h"
 #include "clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -31,6 +33,16 @@ keeper_listen(struct keeper *k, int fd, uint32_t events)
 	struct epoll_event event = { .events = events, .data.fd = fd };
 
 	return epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void
+keeper_listen_device(struct keeper *k, bool input)
+{
+	struct epoll_event event = { .events = EPOLLONESHOT | (input ? EPOLLIN : 0U),
+				     .data.fd = k->device.fd };
+
+	if (k->device.fd >= 0)
+		epoll_ctl(k->epoll, EPOLL_CTL_MOD, k->device.fd, &event);
 }
 
 /* ---- to the broker ---- */
@@ -90,6 +102,14 @@ flush_outbox(struct keeper *k)
 
 /* ---- from the broker and the supervisor ---- */
 
+bool
+keeper_has_message(const struct keeper *k)
+{
+	struct pollfd p = { .fd = k->broker, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 static void
 take_broker_message(struct keeper *k)
 {
@@ -108,82 +128,13 @@ take_broker_message(struct keeper *k)
 	else if (m.type == IPC_TURNAROUND)
 		turnaround_start(k, &m);
 	else if (m.type == IPC_HOLDER && m.token == k->live)
-		memcpy(k->holder, m.text, sizeof(k->holder));
+		memory_set_holder(k, &m);
+	else if (m.type == IPC_OWN)
+		own_want(k, m.flag != 0);
+	else if (m.type == IPC_MEMO)
+		memory_set_memo(k, &m);
 	if (fd >= 0)
 		close(fd);
-}
-
-/* TIOCVHANGUP needs CAP_SYS_ADMIN; nothing else needs anything. Not even that, where it is not used
- * or not there. */
-static int
-drop_privileges(bool may_revoke)
-{
-	cap_value_t value = CAP_SYS_ADMIN;
-	cap_flag_value_t has = CAP_CLEAR;
-	cap_t now = cap_get_proc(), wanted = cap_init();
-	int error = 0;
-
-	if (now == NULL || wanted == NULL || cap_get_flag(now, value, CAP_PERMITTED, &has) < 0)
-		error = -errno;
-	if (error == 0 && may_revoke && has == CAP_SET &&
-	    (cap_set_flag(wanted, CAP_PERMITTED, 1, &value, CAP_SET) < 0 ||
-	     cap_set_flag(wanted, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0))
-		error = -errno;
-	if (error == 0 && cap_set_proc(wanted) < 0)
-		error = -errno;
-	cap_free(now);
-	cap_free(wanted);
-	if (error == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		error = -errno;
-	return error;
-}
-
-/* The first configuration decides about privileges. A later one that wants them back gets a new
- * keeper: the leases are in the roster, and lose nothing. */
-static void
-use_privileges(const struct config_port *old, const struct config_port *port)
-{
-	int error;
-
-	if (old != NULL && !old->revocable && port->revocable) {
-		log_line("restart reason=revocation is configured now");
-		_exit(0);
-	}
-	error = drop_privileges(port->revocable);
-	if (error < 0) {
-		log_line("privileges error=%s", strerror(-error));
-		_exit(1);
-	}
-}
-
-static void
-take_config(struct keeper *k, int fd)
-{
-	/* it was checked by the supervisor, who knows more of the rules than we do now */
-	const struct config_rules rules = { .privileged = true, .can_revoke = true };
-	const struct config_port *old = k->port, *port;
-	char error[CONFIG_ERROR_MAX];
-	struct config config;
-	bool moved;
-	int result = config_read(fd, "configuration", &rules, &config, error);
-
-	if (result < 0) {
-		log_line("config error=%s", strerror(-result));
-		return;
-	}
-	port = config_find(&config, k->name);
-	if (port == NULL) { /* the supervisor is about to end us */
-		config_free(&config);
-		return;
-	}
-	use_privileges(old, port);
-	moved = old != NULL && strcmp(old->device, port->device) != 0;
-	if (old != NULL)
-		config_free(&k->config);
-	k->config = config;
-	k->port = config_find(&k->config, k->name);
-	if (moved)
-		keeper_path_changed(k);
 }
 
 static void
@@ -216,10 +167,14 @@ take_supervisor_message(struct keeper *k)
 	if (result < 0)
 		return false;
 	if (fd >= 0 && m.type == IPC_CONFIG) {
-		take_config(k, fd);
+		keeper_configure(k, fd);
 		close(fd);
 	} else if (fd >= 0 && m.type == IPC_ROSTER) {
 		keeper_take_roster(k, fd);
+	} else if (fd >= 0 && m.type == IPC_MEMORY) {
+		memory_take(k, fd);
+	} else if (fd >= 0 && m.type == IPC_MEMO_FILE) {
+		memory_take_file(k, fd);
 	} else if (fd >= 0 && m.type == IPC_BROKER) {
 		take_broker(k, fd);
 	} else if (fd >= 0) {
@@ -230,17 +185,21 @@ take_supervisor_message(struct keeper *k)
 
 /* ---- the loop ---- */
 
+static uint64_t
+earliest(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static int
 timeout_ms(const struct keeper *k)
 {
-	uint64_t at = k->reread_ms, now;
+	uint64_t at = earliest(k->reread_ms, k->hungup_ms), now;
 
-	if (k->hungup_ms < at)
-		at = k->hungup_ms;
-	if (k->retry_ms < at)
-		at = k->retry_ms;
-	if (k->turnaround.phase != KEEPER_AT_REST && k->turnaround.at_ms < at)
-		at = k->turnaround.at_ms;
+	at = earliest(earliest(at, k->retry_ms), earliest(k->stranger.at_ms, k->busy.at_ms));
+	at = earliest(at, k->own.at_ms);
+	if (k->turnaround.phase != KEEPER_AT_REST)
+		at = earliest(at, k->turnaround.at_ms);
 	if (at == KEEPER_NEVER)
 		return -1;
 	now = clock_now_ms();
@@ -258,50 +217,73 @@ run_timers(struct keeper *k)
 		keeper_hangup_over(k);
 	if (k->retry_ms <= now)
 		keeper_look_and_tell(k);
+	if (k->own.at_ms <= now)
+		own_time_out(k);
+	if (k->busy.at_ms <= now)
+		busy_time_out(k);
 	if (k->turnaround.phase != KEEPER_AT_REST && k->turnaround.at_ms <= now)
 		turnaround_go_on(k);
 }
 
+/* What was collected, perhaps on the way by somebody who had something else to do. */
 static void
-take_watch(struct keeper *k)
+act_on_watch(struct keeper *k)
 {
-	int what = watch_take(&k->watch);
+	int what = k->watched;
 
+	k->watched = 0;
 	if ((what & WATCH_CLOSED) != 0)
-		keeper_hint(k);
+		keeper_closed(k);
 	if ((what & WATCH_PATH) != 0)
 		keeper_path_changed(k);
+	if (k->stranger.untold != 0)
+		stranger_tell(k);
 }
 
-static bool
-has(const struct epoll_event *events, int n, int fd)
+static uint32_t
+events_of(const struct epoll_event *events, int n, int fd)
 {
 	int i;
 
 	for (i = 0; i < n; i++)
 		if (events[i].data.fd == fd)
-			return fd >= 0;
-	return false;
+			return fd >= 0 ? events[i].events : 0;
+	return 0;
+}
+
+static void
+run_device_events(struct keeper *k, const struct epoll_event *events, int n)
+{
+	uint32_t what = events_of(events, n, k->device.fd);
+
+	if ((what & (EPOLLHUP | EPOLLERR)) != 0)
+		keeper_own_hangup(k);
+	else if (what != 0)
+		turnaround_input(k);
+	if (events_of(events, n, k->busy.activity.fd) != 0)
+		busy_take_activity(k);
+	if (events_of(events, n, k->busy.carrier.fd) != 0)
+		busy_take_carrier(k);
 }
 
 /* False: the end. */
 static bool
 run_events(struct keeper *k, const struct epoll_event *events, int n)
 {
-	if (has(events, n, k->device.fd))
-		keeper_own_hangup(k);
-	if (has(events, n, k->roster)) {
+	if (events_of(events, n, k->watch.fd) != 0)
+		stranger_collect(k);
+	run_device_events(k, events, n);
+	if (events_of(events, n, k->roster) != 0) {
 		roster_take_events(k->roster);
 		keeper_hint(k);
 	}
-	if (has(events, n, k->watch.fd))
-		take_watch(k);
-	if (has(events, n, k->broker)) {
+	act_on_watch(k);
+	if (events_of(events, n, k->broker) != 0) {
 		if (k->outbox_count > 0)
 			flush_outbox(k);
 		take_broker_message(k);
 	}
-	return !has(events, n, k->supervisor) || take_supervisor_message(k);
+	return events_of(events, n, k->supervisor) == 0 || take_supervisor_message(k);
 }
 
 static int
@@ -317,6 +299,7 @@ loop(struct keeper *k)
 		if (n > 0 && !run_events(k, events, n))
 			return 0;
 		run_timers(k);
+		act_on_watch(k);
 	}
 }
 
@@ -340,6 +323,7 @@ int
 keeper_main(const char *port_name)
 {
 	static struct keeper k; /* tens of kilobytes */
+	static struct keeper_memory memory;
 	static char role[CONFIG_NAME_MAX + sizeof("keeper[]")];
 	int error;
 
@@ -353,14 +337,23 @@ keeper_main(const char *port_name)
 	signal(SIGPIPE, SIG_IGN);
 	memset(&k, 0, sizeof(k));
 	k.name = port_name;
+	k.memory = &memory;
+	k.memo_file = -1;
 	k.supervisor = IPC_SUPERVISOR_FD;
 	k.broker = k.roster = k.list = -1;
 	k.reread_ms = k.hungup_ms = k.retry_ms = KEEPER_NEVER;
+	k.stranger.at_ms = k.busy.at_ms = KEEPER_NEVER;
 	device_init(&k.device);
+	activity_init(&k.busy.activity);
+	carrier_init(&k.busy.carrier);
+	own_init(&k);
 	error = start(&k);
 	if (error == 0)
 		error = loop(&k);
 	if (error < 0)
 		log_line("end error=%s", strerror(-error));
+	memory_end(&k);
+	busy_stop(&k);
+	own_leave(&k);
 	return error < 0 ? 1 : 0;
 }

@@ -1,6 +1,5 @@
 /*
- * keeper_port.c - is the device there, and opening it for leases. It refuses to know why a lease
- * starts or ends.
+ * keeper_port.c - is the device there? It refuses to know why a lease starts or ends.
  *
  * The tricky idea: whoever hung our own description up has not said why. It is looked at afresh:
  * if the device opens, somebody else hung the line up and the holder may open again; if it does
@@ -8,7 +7,6 @@
  */
 #include "keeper_internal.h"
 #include "clock.h"
-#include "device_node.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +16,7 @@
 
 #include "log.h"
 
-#define REOPEN_MS    1000 /* for a holder whose line was hung up */
+#define REOPEN_MS    1000 /* for a holder whose line was hung up: at least */
 #define RETRY_MIN_MS 2
 #define RETRY_MAX_MS 1000
 
@@ -64,7 +62,8 @@ keeper_look(struct keeper *k)
 	if (k->port == NULL || k->presence == KEEPER_PRESENT)
 		return;
 	watch_set(&k->watch, k->port->device);
-	result = device_attach(&k->device, k->port, k->live != 0, k->why);
+	result = device_attach(&k->device, k->port, k->why);
+	stranger_collect(k);
 	if (result == 0)
 		keeper_set_presence(k, KEEPER_PRESENT);
 	else
@@ -72,6 +71,17 @@ keeper_look(struct keeper *k)
 					   ? KEEPER_ABSENT
 					   : KEEPER_FAULTED);
 	schedule_retry(k, result == -EAGAIN);
+}
+
+static void
+tell_identity(struct keeper *k)
+{
+	struct ipc_message m = { .type = IPC_IDENTITY };
+
+	if (k->presence == KEEPER_PRESENT)
+		device_identity(&k->device, m.text);
+	if (m.text[0] != '\0')
+		keeper_send(k, &m);
 }
 
 static void
@@ -89,6 +99,7 @@ tell_presence(struct keeper *k)
 	if (k->presence == KEEPER_ABSENT)
 		keeper_set_live(k, 0, 0); /* a lease ends with its device */
 	keeper_send(k, &m);
+	tell_identity(k);
 }
 
 void
@@ -107,7 +118,9 @@ keeper_look_and_tell(struct keeper *k)
 static void
 lose(struct keeper *k)
 {
+	busy_stop(k);
 	device_detach(&k->device);
+	stranger_collect(k);
 	k->presence = KEEPER_UNKNOWN;
 }
 
@@ -125,11 +138,25 @@ keeper_path_changed(struct keeper *k)
 	if (k->live != 0 || k->turnaround.phase != KEEPER_AT_REST ||
 	    device_is_at(&k->device, k->port->device))
 		return;
+	own_leave(k);
 	lose(k);
 	snprintf(k->why, sizeof(k->why), "%s: it leads to another device now", k->port->device);
 	keeper_set_presence(k, KEEPER_ABSENT);
 	tell_presence(k);
 	keeper_look_and_tell(k);
+}
+
+int
+keeper_restore(struct keeper *k, bool discard_output, char *text)
+{
+	unsigned generation = k->device.generation;
+	int error = device_restore(&k->device, k->port, discard_output, k->own.is_exclusive, text);
+
+	if (generation != k->device.generation) {
+		stranger_collect(k);
+		keeper_set_presence(k, KEEPER_PRESENT);
+	}
+	return error;
 }
 
 /* A hang-up makes a pty cooked and echoing, and the new open raises DTR on a real port. What a
@@ -140,12 +167,18 @@ repair_line(struct keeper *k)
 	char text[DEVICE_TEXT_MAX] = "";
 	int error = 0;
 
-	if (k->live == 0 || k->device.is_pty)
-		error = device_restore(&k->device, k->port, false, text);
-	if (error == 0 && k->live == 0 && k->port->hangup_ms > 0)
+	if (k->live == 0 ? k->is_clean : k->device.is_pty)
+		error = keeper_restore(k, false, text);
+	if (error == 0 && k->live == 0 && k->is_clean && !k->is_kept && k->port->hangup_ms > 0)
 		error = device_line_down(&k->device, k->port, text);
 	if (error < 0) /* then the next grant or turnaround fails, and says so */
 		log_line("repair port=%s error=%s", k->name, text);
+}
+
+static uint64_t
+reopen_ms(const struct keeper *k)
+{
+	return k->port->linger_ms > REOPEN_MS ? k->port->linger_ms : REOPEN_MS;
 }
 
 void
@@ -155,6 +188,8 @@ keeper_own_hangup(struct keeper *k)
 
 	lose(k);
 	keeper_look(k);
+	if (k->presence != KEEPER_PRESENT)
+		own_leave(k);
 	log_debug("hangup port=%s state=%d", k->name, (int)k->presence);
 	if (in_turnaround) {
 		if (k->presence == KEEPER_PRESENT)
@@ -166,90 +201,26 @@ keeper_own_hangup(struct keeper *k)
 		tell_presence(k);
 	} else {
 		repair_line(k);
-		if (k->live != 0)
-			k->hungup_ms = clock_now_ms() + REOPEN_MS;
+		own_renew(k);
+		if (k->live != 0) {
+			busy_start(k);
+			k->hungup_ms = clock_now_ms() + reopen_ms(k);
+		}
 	}
-}
-
-/* ---- for the broker ---- */
-
-static void
-open_failed(struct keeper *k, const struct ipc_message *request, int error)
-{
-	struct ipc_message m = {
-		.type = IPC_OPENED, .id = request->id, .token = request->token, .error = -error
-	};
-
-	if (error == -ESTALE)
-		snprintf(m.text, sizeof(m.text), "%s: that lease has ended", k->name);
-	else if (error == -ENOSPC)
-		snprintf(m.text, sizeof(m.text),
-			 "%s: too many descriptors of ended leases are still open", k->name);
-	else
-		node_explain(k->port != NULL ? k->port->device : k->name, -error, m.text);
-	keeper_send(k, &m);
-}
-
-/* Opens, lists, sends. The descriptor's copy here is gone in any case. */
-static int
-open_and_send(struct keeper *k, const struct ipc_message *request)
-{
-	struct ipc_message m = { .type = IPC_OPENED, .id = request->id, .token = request->token };
-	int error = 0, fd = device_open(&k->device);
-
-	if (fd < 0)
-		return fd;
-	if (request->number == 1)
-		error = device_wake(&k->device, k->port);
-	if (error == 0)
-		error = roster_add(k->roster, fd, request->token);
-	/* what waits in the outbox was said before; without it the channel has room */
-	if (error == 0)
-		error = k->outbox_count > 0 ? -EAGAIN : ipc_send(k->broker, &m, fd);
-	close(fd);
-	return error;
-}
-
-static int
-may_open(const struct keeper *k, const struct ipc_message *request)
-{
-	if (k->presence != KEEPER_PRESENT || k->roster < 0)
-		return -ENODEV;
-	if (k->turnaround.phase != KEEPER_AT_REST)
-		return -EBUSY;
-	if (request->number != 1 && request->token != k->live)
-		return -ESTALE;
-	return k->listed >= ROSTER_ENTRIES_MAX - 1 ? -ENOSPC : 0;
 }
 
 void
-keeper_open(struct keeper *k, const struct ipc_message *request)
+keeper_closed(struct keeper *k)
 {
-	int error = may_open(k, request);
-
-	if (error == 0) {
-		error = open_and_send(k, request);
-		if (error == -EIO || error == -ENODEV || error == -ENXIO || error == -ENOENT)
-			keeper_own_hangup(
-			    k); /* first that it has gone, then that it did not open */
-	}
-	if (error < 0) {
-		open_failed(k, request, error);
-		return;
-	}
-	k->listed++;
-	if (request->token == k->live)
-		keeper_set_count(k, k->count + 1);
-	else
-		keeper_set_live(k, request->token, 1);
-	if (request->number == 1)
-		memcpy(k->holder, request->text, sizeof(k->holder));
+	if (k->presence == KEEPER_FAULTED) /* that may have been its TIOCEXCL */
+		keeper_look_and_tell(k);
+	keeper_hint(k);
 }
 
 void
 keeper_report(struct keeper *k)
 {
-	struct ipc_message m = { .type = IPC_REPORT };
+	struct ipc_message m = { .type = IPC_REPORT }, memo = { .type = IPC_MEMO };
 
 	if (k->turnaround.phase == KEEPER_AT_REST) {
 		keeper_look(k);
@@ -257,15 +228,26 @@ keeper_report(struct keeper *k)
 			keeper_read_roster(k); /* to nobody: it has not been reported yet */
 		else if (k->roster >= 0)
 			keeper_adopt(k);
+		if (k->live != 0 && k->count == 0) /* it lingered: nobody lists it */
+			keeper_set_live(k, 0, 0);
+		if (k->live != 0)
+			own_take_live(k);
 	}
 	m.token = k->live;
 	m.flag = k->presence == KEEPER_PRESENT;
 	m.number = m.flag ? k->device.rdev : 0;
-	memcpy(m.text, k->live != 0 ? k->holder : k->why, sizeof(m.text));
+	memcpy(m.text, k->live != 0 ? k->memory->holder : k->why, sizeof(m.text));
+	memcpy(memo.text, k->memory->memo, sizeof(memo.text));
 	keeper_send(k, &m);
 	k->is_reported = true;
 	if (k->live != 0 && k->count != 1)
 		keeper_set_count(k, k->count);
 	if (k->presence == KEEPER_FAULTED)
 		tell_presence(k);
+	else
+		tell_identity(k);
+	if (memo.text[0] != '\0')
+		keeper_send(k, &memo);
+	busy_report(k);
+	stranger_report(k);
 }

@@ -31,6 +31,29 @@ read_all(const struct keeper *k, struct roster_entry entries[ROSTER_ENTRIES_MAX]
 	return roster_read_list(k->list, entries, ROSTER_ENTRIES_MAX);
 }
 
+static void
+set_listed(struct keeper *k, int n)
+{
+	size_t before = k->listed;
+
+	k->listed = (size_t)n;
+	if (k->listed < before)
+		stranger_explain(k, (unsigned)(before - k->listed));
+}
+
+static void
+schedule(struct keeper *k)
+{
+	bool is_due = k->live != 0 && k->count > 0;
+
+	if (!is_due && (k->listed == 0 || k->stranger.closes == 0))
+		k->reread_ms = KEEPER_NEVER;
+	else if (k->rereads < REREADS_QUICK)
+		k->reread_ms = clock_now_ms() + (1U << k->rereads);
+	else
+		k->reread_ms = clock_now_ms() + REREAD_MS;
+}
+
 void
 keeper_take_roster(struct keeper *k, int roster)
 {
@@ -51,13 +74,21 @@ keeper_take_roster(struct keeper *k, int roster)
 void
 keeper_set_live(struct keeper *k, uint64_t token, uint64_t count)
 {
-	if (token != k->live)
-		k->holder[0] = '\0';
+	if (token != k->live) {
+		if (token != k->memory->token) { /* else the keeper before this one knew it */
+			k->memory->token = token;
+			k->memory->holder[0] = '\0';
+			k->memory->has_successor = false;
+		}
+		if (k->live != 0) /* else it may have begun for this one, before it went out */
+			busy_stop(k);
+		k->busy.told = 0;
+	}
 	k->live = token;
 	k->count = count;
 	k->hungup_ms = KEEPER_NEVER;
 	k->rereads = REREADS_QUICK;
-	k->reread_ms = token == 0 ? KEEPER_NEVER : clock_now_ms() + REREAD_MS;
+	schedule(k);
 }
 
 void
@@ -66,13 +97,19 @@ keeper_set_count(struct keeper *k, uint64_t count)
 	struct ipc_message m = { .type = count == 0 ? IPC_GONE : IPC_COUNT,
 				 .token = k->live,
 				 .number = count };
+	bool lingers;
 
 	k->count = count;
-	m.flag = k->is_reported && count == 0 && turnaround_at_once(k);
+	/* what lingers may be opened again: the broker says when it is over */
+	lingers = k->port != NULL && k->port->linger_ms > 0;
+	m.flag = k->is_reported && count == 0 && !lingers && !k->memory->has_successor &&
+		 !keeper_has_message(k) && turnaround_at_once(k);
 	if (k->is_reported) /* else the report will say it */
 		keeper_send(k, &m);
-	if (count == 0)
+	if (count == 0 && !lingers)
 		keeper_set_live(k, 0, 0);
+	else
+		schedule(k);
 }
 
 void
@@ -86,38 +123,30 @@ keeper_read_roster(struct keeper *k)
 		log_line("roster error=%s", strerror(-n));
 		return;
 	}
-	k->listed = (size_t)n;
+	set_listed(k, n);
 	for (i = 0; i < n; i++)
 		count += entries[i].token == k->live;
 	if (k->live != 0 && count != k->count)
 		keeper_set_count(k, count);
 }
 
-static void
-schedule(struct keeper *k)
-{
-	if (k->live == 0)
-		k->reread_ms = KEEPER_NEVER;
-	else if (k->rereads < REREADS_QUICK)
-		k->reread_ms = clock_now_ms() + (1U << k->rereads);
-	else
-		k->reread_ms = clock_now_ms() + REREAD_MS;
-}
-
 void
 keeper_hint(struct keeper *k)
 {
-	uint64_t before = k->count;
+	size_t before = k->listed;
 	int i;
 
-	if (k->live == 0)
+	if (before == 0) {
+		stranger_judge(k);
 		return;
+	}
 	keeper_read_roster(k);
 	/* on one processor the closing process may stand just between the event and the removal */
-	for (i = 0; i < YIELDS && k->live != 0 && k->count == before; i++) {
+	for (i = 0; i < YIELDS && k->listed == before; i++) {
 		sched_yield();
 		keeper_read_roster(k);
 	}
+	stranger_judge(k);
 	k->rereads = 0;
 	schedule(k);
 }
@@ -128,6 +157,9 @@ keeper_reread(struct keeper *k)
 	keeper_read_roster(k);
 	if (k->rereads < REREADS_QUICK)
 		k->rereads++;
+	else
+		busy_check(k);
+	stranger_judge(k);
 	schedule(k);
 }
 
@@ -160,7 +192,7 @@ keeper_adopt(struct keeper *k)
 		log_line("roster error=%s", strerror(-n));
 		return;
 	}
-	k->listed = (size_t)n;
+	set_listed(k, n);
 	token = find_live(entries, n, &count);
 	if (token != 0)
 		keeper_set_live(k, token, count);
@@ -177,7 +209,7 @@ keeper_count_working(struct keeper *k)
 	for (i = 0; i < n; i++)
 		count += !entries[i].hungup;
 	if (n >= 0)
-		k->listed = (size_t)n;
+		set_listed(k, n);
 	return n < 0 ? n : count;
 }
 

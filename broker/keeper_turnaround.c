@@ -7,7 +7,10 @@
  * the keeper listening. Whoever asks for a turnaround while one is under way is answered by that
  * one.
  *
- *	drain -> send -> clean (revoke, restore) -> hang up -> settle -> flush, answer
+ *	drain -> send -> clean (revoke, restore) -> hang up -> settle -> init -> quiet -> flush,
+ *	answer
+ *
+ * With IPC_TURN_KEEP there is a drain only where a revocation waits for it, and nothing after that.
  */
 #include "keeper_internal.h"
 #include "clock.h"
@@ -18,24 +21,26 @@
 #include "lease.h"
 #include "log.h"
 
-#define STALLED_MS   2000 /* no progress: nobody will read it */
 #define LONG_STEP_MS 1000 /* announced to the broker */
-#define FIFO_BYTES   256  /* the longest hardware queue behind TIOCOUTQ, about */
-#define SENT_MAX_MS  1000
 #define LOSSES_MAX   3
+#define REVOKES      (IPC_TURN_REVOKE | IPC_TURN_DRAINED)
 
-void
-turnaround_answer(struct keeper *k, enum ipc_type type, const char *text)
+static void
+answer(struct keeper *k, enum ipc_type type, const char *text, unsigned others)
 {
 	struct keeper_turnaround *t = &k->turnaround;
 	struct ipc_message m = { .type = type };
 	size_t i;
 
+	m.flag = type == IPC_READY ? others : 0;
 	if (type == IPC_READY)
 		m.number = k->device.rdev;
 	if (text != NULL)
 		memcpy(m.text, text, strnlen(text, sizeof(m.text) - 1));
+	if (t->phase >= KEEPER_INIT)
+		keeper_listen_device(k, false);
 	t->phase = KEEPER_AT_REST;
+	k->is_clean = type == IPC_READY && others == 0;
 	for (i = 0; i < t->id_count; i++) {
 		m.id = t->ids[i];
 		keeper_send(k, &m);
@@ -43,9 +48,15 @@ turnaround_answer(struct keeper *k, enum ipc_type type, const char *text)
 	t->id_count = 0;
 }
 
+void
+turnaround_answer(struct keeper *k, enum ipc_type type, const char *text)
+{
+	answer(k, type, text, 0);
+}
+
 /* A step has failed: is the device going, or broken? Looking again tells; a few times. */
-static void
-fail(struct keeper *k, int result, const char *text)
+void
+turnaround_fail(struct keeper *k, int result, const char *text)
 {
 	bool may_be_gone = k->device.fd < 0 || result == -EIO || result == -ENODEV ||
 			   result == -ENXIO || result == -EAGAIN;
@@ -57,8 +68,8 @@ fail(struct keeper *k, int result, const char *text)
 		turnaround_answer(k, IPC_FAULT, text);
 }
 
-static void
-announce(struct keeper *k, uint64_t ms)
+void
+turnaround_announce(struct keeper *k, uint64_t ms)
 {
 	struct ipc_message m = { .type = IPC_BUSY, .number = ms };
 
@@ -66,8 +77,8 @@ announce(struct keeper *k, uint64_t ms)
 		keeper_send(k, &m);
 }
 
-static void
-wait_in(struct keeper *k, enum keeper_phase phase, uint64_t ms)
+void
+turnaround_wait(struct keeper *k, enum keeper_phase phase, uint64_t ms)
 {
 	k->turnaround.phase = phase;
 	k->turnaround.at_ms = clock_now_ms() + ms;
@@ -76,25 +87,35 @@ wait_in(struct keeper *k, enum keeper_phase phase, uint64_t ms)
 /* ---- settle, and the end ---- */
 
 static void
-finish(struct keeper *k)
+end(struct keeper *k)
 {
+	answer(k, IPC_READY, NULL, own_settle(k));
+}
+
+void
+turnaround_finish(struct keeper *k)
+{
+	char text[DEVICE_TEXT_MAX] = "";
 	int error = device_flush_input(&k->device);
 
+	/* the chat raised it */
+	if (error == 0 && k->port->init[0] != '\0' && k->port->hangup_ms > 0)
+		error = device_line_down(&k->device, k->port, text);
 	if (error < 0)
-		fail(k, error, strerror(-error));
+		turnaround_fail(k, error, text[0] != '\0' ? text : strerror(-error));
 	else
-		turnaround_answer(k, IPC_READY, NULL);
+		end(k);
 }
 
 static void
 settle(struct keeper *k)
 {
 	if (k->port->settle_ms == 0) {
-		finish(k);
+		init_start(k);
 		return;
 	}
-	announce(k, k->port->settle_ms);
-	wait_in(k, KEEPER_SETTLE, k->port->settle_ms);
+	turnaround_announce(k, k->port->settle_ms);
+	turnaround_wait(k, KEEPER_SETTLE, k->port->settle_ms);
 }
 
 /* The line goes down, and stays down until the next grant. */
@@ -110,11 +131,11 @@ hang_up(struct keeper *k)
 	}
 	error = device_line_down(&k->device, k->port, text);
 	if (error < 0) {
-		fail(k, error, text);
+		turnaround_fail(k, error, text);
 		return;
 	}
-	announce(k, k->port->hangup_ms);
-	wait_in(k, KEEPER_HANGUP, k->port->hangup_ms);
+	turnaround_announce(k, k->port->hangup_ms);
+	turnaround_wait(k, KEEPER_HANGUP, k->port->hangup_ms);
 }
 
 /* ---- revoke and restore ---- */
@@ -124,139 +145,91 @@ static int
 revoke_if_needed(struct keeper *k, char *text)
 {
 	struct keeper_turnaround *t = &k->turnaround;
+	bool keep = (t->flags & IPC_TURN_KEEP) != 0;
 	int working = keeper_count_working(k), result;
 
 	if (!k->port->revocable)
 		return 0;
 	/* what can't be read may be anything */
-	if (!t->flag && !t->is_cut && working == 0)
+	if ((t->flags & REVOKES) == 0 && !t->is_cut && working == 0)
 		return 0;
-	result = device_revoke(&k->device, k->port, text);
+	result = device_revoke(&k->device, k->port, keep, text);
+	stranger_collect(k);
 	if (result != 0)
 		return result;
 	keeper_set_presence(k, KEEPER_PRESENT);
 	t->is_revoked = true;
+	stranger_revoked(k);
 	log_debug("revoke port=%s working=%d left=%d", k->name, working, keeper_count_working(k));
 	return 0;
 }
 
+/* The line is the next lease's as it is; only TIOCEXCL is as we want it. */
 static void
-clean(struct keeper *k)
+keep_line(struct keeper *k)
+{
+	device_set_exclusive(&k->device, k->own.is_exclusive);
+	k->is_kept = true;
+	end(k);
+}
+
+void
+turnaround_clean(struct keeper *k)
 {
 	struct keeper_turnaround *t = &k->turnaround;
 	char text[DEVICE_TEXT_MAX] = "";
-	bool listened = k->device.port != NULL || k->device.is_pty;
-	int result = revoke_if_needed(k, text);
+	int result;
 
-	if (result != 0) {
-		fail(k, result, text);
+	if (t->phase >= KEEPER_INIT)
+		keeper_listen_device(k, false);
+	result = revoke_if_needed(k, text);
+	if (result == 0 && (t->flags & IPC_TURN_KEEP) != 0) {
+		keep_line(k);
 		return;
 	}
 	/* what a pty's last holder wrote may not have been read yet, and nothing tells: it stays */
-	result = device_restore(&k->device, k->port, t->is_revoked || !k->device.is_pty, text);
-	if (result < 0) {
-		fail(k, result, text);
-		return;
-	}
-	if (!listened) /* libserialport has opened it anew */
-		keeper_set_presence(k, KEEPER_PRESENT);
-	hang_up(k);
-}
-
-/* ---- drain ---- */
-
-/* As long as that many bytes take, within 1 ... 100 ms: the kernel has no event for it. */
-static uint64_t
-transmission_ms(const struct keeper *k, int bytes)
-{
-	uint64_t ms = (uint64_t)bytes * 10 * 1000 / k->port->baud;
-
-	return ms < 1 ? 1 : ms > 100 ? 100 : ms;
-}
-
-static void
-cut(struct keeper *k, const char *why)
-{
-	log_line("drain port=%s left_bytes=%d reason=%s", k->name, k->turnaround.queued, why);
-	k->turnaround.is_cut = true;
-	clean(k);
-}
-
-static void
-start_send(struct keeper *k)
-{
-	uint64_t ms = (uint64_t)FIFO_BYTES * 10 * 1000 / k->port->baud + 20;
-
-	k->turnaround.end_ms = clock_now_ms() + (ms < SENT_MAX_MS ? ms : SENT_MAX_MS);
-	k->turnaround.phase = KEEPER_SEND;
-	turnaround_go_on(k);
-}
-
-static void
-go_on_draining(struct keeper *k, int queued)
-{
-	struct keeper_turnaround *t = &k->turnaround;
-	uint64_t now = clock_now_ms();
-
-	if (queued < 0) { /* its hang-up follows, or a fault does */
-		cut(k, "error");
-		return;
-	}
-	if (queued == 0) {
-		start_send(k);
-		return;
-	}
-	if (queued != t->queued) {
-		t->moved_ms = now;
-		t->queued = queued;
-	}
-	if (now >= t->end_ms)
-		cut(k, "drain-ms");
-	else if (now - t->moved_ms >= STALLED_MS)
-		cut(k, "stalled");
+	if (result == 0)
+		result = keeper_restore(k, t->is_revoked || !k->device.is_pty, text);
+	if (result != 0)
+		turnaround_fail(k, result, text);
 	else
-		wait_in(k, KEEPER_DRAIN, transmission_ms(k, queued));
-}
-
-static void
-start_drain(struct keeper *k)
-{
-	struct keeper_turnaround *t = &k->turnaround;
-	int queued = device_queued(&k->device);
-
-	t->queued = queued;
-	t->moved_ms = clock_now_ms();
-	t->end_ms = t->moved_ms + k->port->drain_ms;
-	t->phase = KEEPER_DRAIN;
-	if (queued > 0)
-		announce(k, (uint64_t)k->port->drain_ms + SENT_MAX_MS);
-	go_on_draining(k, queued);
+		hang_up(k);
 }
 
 /* ---- */
 
 void
+turnaround_input(struct keeper *k)
+{
+	if (k->turnaround.phase == KEEPER_INIT)
+		init_input(k);
+	else if (k->turnaround.phase == KEEPER_QUIET)
+		quiet_input(k);
+	else
+		keeper_listen_device(k, false);
+}
+
+void
 turnaround_go_on(struct keeper *k)
 {
-	struct keeper_turnaround *t = &k->turnaround;
-
-	switch (t->phase) {
+	switch (k->turnaround.phase) {
 	case KEEPER_AT_REST:
 		break;
 	case KEEPER_DRAIN:
-		go_on_draining(k, device_queued(&k->device));
-		break;
 	case KEEPER_SEND:
-		if (clock_now_ms() >= t->end_ms || device_is_sent(&k->device))
-			clean(k);
-		else
-			wait_in(k, KEEPER_SEND, 1);
+		drain_go_on(k);
 		break;
 	case KEEPER_HANGUP:
 		settle(k);
 		break;
 	case KEEPER_SETTLE:
-		finish(k);
+		init_start(k);
+		break;
+	case KEEPER_INIT:
+		init_time_out(k);
+		break;
+	case KEEPER_QUIET:
+		quiet_time_out(k);
 		break;
 	}
 }
@@ -264,7 +237,7 @@ turnaround_go_on(struct keeper *k)
 void
 turnaround_restart(struct keeper *k)
 {
-	clean(k);
+	turnaround_clean(k);
 }
 
 /* What is left of the present step, for a broker that has not been told or has forgotten. */
@@ -272,10 +245,11 @@ static void
 announce_rest(struct keeper *k)
 {
 	const struct keeper_turnaround *t = &k->turnaround;
-	bool drains = t->phase == KEEPER_DRAIN;
-	uint64_t end = drains ? t->end_ms + SENT_MAX_MS : t->at_ms, now = clock_now_ms();
+	bool has_end = t->phase == KEEPER_DRAIN || t->phase == KEEPER_QUIET;
+	uint64_t until = has_end ? t->end_ms : t->at_ms, now = clock_now_ms();
 
-	announce(k, end > now ? end - now : 0);
+	/* a drain is followed by the wait for the transmitter */
+	turnaround_announce(k, until > now ? until - now + LONG_STEP_MS * has_end : 0);
 }
 
 /* One more asks for what is under way. A revocation does not wait for a drain, and what has been
@@ -286,10 +260,14 @@ join(struct keeper *k, const struct ipc_message *request)
 	struct keeper_turnaround *t = &k->turnaround;
 
 	t->ids[t->id_count++] = request->id;
-	if (request->flag && !t->flag) {
-		t->flag = true;
+	if ((request->flag & IPC_TURN_KEEP) == 0)
+		t->flags &= ~IPC_TURN_KEEP;
+	k->own.anyway = k->own.anyway || (request->flag & IPC_TURN_ANYWAY) != 0;
+	t->flags |= request->flag & IPC_TURN_DRAINED;
+	if ((request->flag & IPC_TURN_REVOKE) != 0 && (t->flags & IPC_TURN_REVOKE) == 0) {
+		t->flags |= IPC_TURN_REVOKE;
 		if (!t->is_revoked) {
-			clean(k);
+			turnaround_clean(k);
 			return;
 		}
 	}
@@ -301,11 +279,21 @@ static bool
 find_device(struct keeper *k)
 {
 	if (k->presence == KEEPER_PRESENT && !device_is_at(&k->device, k->port->device)) {
+		own_leave(k);
 		device_detach(&k->device);
+		stranger_collect(k);
 		k->presence = KEEPER_UNKNOWN;
 	}
 	keeper_look(k);
 	return k->presence == KEEPER_PRESENT;
+}
+
+/* Does any step have to wait, or ask for a decision? */
+static bool
+is_simple(const struct keeper *k)
+{
+	return k->port->hangup_ms == 0 && k->port->settle_ms == 0 && k->port->quiet_ms == 0 &&
+	       k->port->init[0] == '\0' && !k->stranger.is_open && k->stranger.closes == 0;
 }
 
 /* Nothing is listed, so nothing is to be revoked; a pty has nothing to drain and no call that
@@ -315,11 +303,44 @@ turnaround_at_once(struct keeper *k)
 {
 	char text[DEVICE_TEXT_MAX];
 
-	return k->presence == KEEPER_PRESENT && k->device.is_pty && k->listed == 0 &&
-	       k->turnaround.phase == KEEPER_AT_REST && k->hungup_ms == KEEPER_NEVER &&
-	       k->port->hangup_ms == 0 && k->port->settle_ms == 0 &&
-	       device_is_at(&k->device, k->port->device) &&
-	       device_restore(&k->device, k->port, false, text) == 0;
+	if (k->presence != KEEPER_PRESENT || !k->device.is_pty || k->listed != 0 ||
+	    k->turnaround.phase != KEEPER_AT_REST || k->hungup_ms != KEEPER_NEVER ||
+	    !is_simple(k) || !device_is_at(&k->device, k->port->device) ||
+	    device_restore(&k->device, k->port, false, k->own.is_exclusive, text) != 0)
+		return false;
+	own_settle_later(k); /* a stranger who has locked it would have it open */
+	k->is_clean = true;
+	return true;
+}
+
+/* At the start, and after a foreign holder: the line is his until he has gone. */
+static bool
+is_foreign(struct keeper *k, const struct ipc_message *request)
+{
+	unsigned others;
+
+	if (request->number != LEASE_NONE || (request->flag & (REVOKES | IPC_TURN_ANYWAY)) != 0)
+		return false;
+	others = own_settle(k);
+	if (others != 0)
+		answer(k, IPC_READY, NULL, others);
+	return others != 0;
+}
+
+static void
+begin(struct keeper *k, const struct ipc_message *request)
+{
+	/* asked to or not, he let go by himself; who was made to comes with IPC_TURN_REVOKE */
+	bool was_honest = request->number == LEASE_RELEASED || request->number == LEASE_DIED ||
+			  request->number == LEASE_YIELDED || request->number == LEASE_EXPIRED ||
+			  request->number == LEASE_PREEMPTED;
+	bool is_hung_up = (request->flag & IPC_TURN_KEEP) == 0 || keeper_count_working(k) != 0;
+	bool drains = (request->flag & IPC_TURN_DRAINED) != 0 || (was_honest && is_hung_up);
+
+	if (drains && (request->flag & IPC_TURN_REVOKE) == 0)
+		drain_start(k);
+	else
+		turnaround_clean(k);
 }
 
 void
@@ -339,12 +360,12 @@ turnaround_start(struct keeper *k, const struct ipc_message *request)
 	}
 	*t = (struct keeper_turnaround){ .ids = { request->id },
 					 .id_count = 1,
-					 .flag = request->flag != 0 };
+					 .flags = request->flag };
+	k->own.anyway = (request->flag & IPC_TURN_ANYWAY) != 0;
+	k->is_kept = k->is_clean = false;
 	keeper_set_live(k, 0, 0);
 	if (!find_device(k))
 		turnaround_answer(k, k->presence == KEEPER_ABSENT ? IPC_ABSENT : IPC_FAULT, k->why);
-	else if ((request->number == LEASE_RELEASED || request->number == LEASE_DIED) && !t->flag)
-		start_drain(k);
-	else
-		clean(k);
+	else if (!is_foreign(k, request))
+		begin(k, request);
 }

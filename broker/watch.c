@@ -19,7 +19,7 @@
 #define DIRECTORY_EVENTS                                                                           \
 	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF |        \
 	 IN_MOVE_SELF | IN_ONLYDIR)
-#define NODE_EVENTS (IN_CLOSE | IN_ATTRIB | IN_DELETE_SELF)
+#define NODE_EVENTS (IN_OPEN | IN_CLOSE | IN_ATTRIB | IN_DELETE_SELF)
 
 int
 watch_init(struct watch *watch)
@@ -157,15 +157,31 @@ watch_set(struct watch *watch, const char *path)
 }
 
 static int
-meaning(const struct watch *watch, const struct inotify_event *event)
+node_meaning(struct watch *watch, uint32_t mask)
+{
+	if ((mask & (IN_OPEN | IN_CLOSE)) == 0)
+		return WATCH_PATH;
+	watch->last_opened = (mask & IN_OPEN) != 0;
+	if (watch->last_opened)
+		watch->opened++;
+	else
+		watch->closed++;
+	return watch->last_opened ? WATCH_OPENED : WATCH_CLOSED;
+}
+
+static int
+meaning(struct watch *watch, const struct inotify_event *event)
 {
 	const uint32_t self = IN_DELETE_SELF | IN_MOVE_SELF;
 	size_t i;
 
-	if ((event->mask & IN_Q_OVERFLOW) != 0)
-		return WATCH_PATH | WATCH_CLOSED;
+	if ((event->mask & IN_Q_OVERFLOW) != 0) {
+		watch->opened++;
+		watch->closed++;
+		return WATCH_PATH | WATCH_OPENED | WATCH_CLOSED;
+	}
 	if (event->wd == watch->node)
-		return (event->mask & IN_CLOSE) != 0 ? WATCH_CLOSED : WATCH_PATH;
+		return node_meaning(watch, event->mask);
 	for (i = 0; i < watch->count; i++) {
 		if (watch->places[i].directory != event->wd)
 			continue;

@@ -1,5 +1,6 @@
 /*
- * watch.h - when does a path come to be, change or go, and when is what stands there closed? By
+ * watch.h - when does a path come to be, change or go, and when is what stands there opened and
+ * closed? By
  * inotify on every directory along the path and along the targets of its symbolic links (the
  * nearest ones that exist), so that nothing polls for a device that is not there. Opens nothing.
  */
@@ -13,9 +14,11 @@
 #define WATCH_PLACES_MAX 64
 
 struct watch {
-	int fd;           /* readable when there is something to take; -1: none */
-	int node;         /* the watch of what stands at the end; -1 */
-	bool is_complete; /* false: the kernel refused a watch (limits): look by time too */
+	int fd;                  /* readable when there is something to take; -1: none */
+	int node;                /* the watch of what stands at the end; -1 */
+	unsigned opened, closed; /* events of the node since somebody set them to 0 */
+	bool last_opened;        /* the last of them was an open */
+	bool is_complete;        /* false: the kernel refused a watch (limits): look by time too */
 	size_t count;
 	struct {
 		int directory;
@@ -24,6 +27,7 @@ struct watch {
 };
 
 #define WATCH_PATH   1 /* something happened on the way: look again, watch_set() again */
+#define WATCH_OPENED 4 /* the same of opened */
 #define WATCH_CLOSED 2 /* a description of the node was closed, or that can't be excluded */
 
 /* 0 or -errno; then fd is -1, and watch_set() and watch_take() do nothing. */
@@ -34,7 +38,8 @@ void watch_free(struct watch *);
 /* Watches the way to that path, and no other. Look at the path only afterwards. */
 void watch_set(struct watch *, const char *path);
 
-/* Takes what has happened: WATCH_PATH, WATCH_CLOSED, both, or 0. */
+/* Takes what has happened: the sum of WATCH_*, and counts. Identical events that follow one
+ * another are one: so a count is the least that it was. */
 int watch_take(struct watch *);
 
 #endif

@@ -1,6 +1,7 @@
 /* keeper_rig.c - see keeper_rig.h. */
 #include "keeper_rig.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -37,6 +39,8 @@ rig_init(const char *options)
 	strcpy(rig.folder, "/tmp/comlease-keeper-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(rig.folder));
 	snprintf(rig.device, sizeof(rig.device), "%s/tty", rig.folder);
+	snprintf(rig.locks, sizeof(rig.locks), "%s/locks", rig.folder);
+	ck_assert_int_eq(mkdir(rig.locks, 0755), 0);
 	snprintf(rig.options, sizeof(rig.options), "%s", options);
 	rig.roster = roster_new();
 	ck_assert_int_ge(rig.roster, 0);
@@ -59,9 +63,15 @@ rig_plug(void)
 void
 rig_unplug(void)
 {
+	/* until the link has gone its number must not become another test's pty, which the keeper
+	 * would open */
+	int slave = open(rig.device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
 	close(rig.master);
 	rig.master = -1;
 	unlink(rig.device);
+	if (slave >= 0)
+		close(slave);
 }
 
 /* ---- the keeper and its channels ---- */
@@ -72,7 +82,8 @@ config_memfd(void)
 	int fd = memfd_create("config", MFD_CLOEXEC);
 
 	ck_assert_int_ge(fd, 0);
-	dprintf(fd, "[port modem0]\ndevice = %s\n%s", rig.device, rig.options);
+	dprintf(fd, "[broker]\nlock-dir = %s\n[port modem0]\ndevice = %s\n%s", rig.locks,
+		rig.device, rig.options);
 	return fd;
 }
 
@@ -153,6 +164,7 @@ rig_end(void)
 	if (rig.keeper > 0) {
 		ck_assert_int_eq(waitpid(rig.keeper, &status, 0), rig.keeper);
 		ck_assert_int_eq(status, 0);
+		ck_assert_int_eq(rig_read_lock(rig_lock_name()) == rig.keeper, 0);
 	}
 	close(rig.broker);
 	close(rig.roster);
@@ -165,7 +177,7 @@ rig_end(void)
 /* ---- the broker's side ---- */
 
 uint64_t
-rig_ask(enum ipc_type type, uint64_t token, uint64_t number, bool flag)
+rig_ask(enum ipc_type type, uint64_t token, uint64_t number, unsigned flag)
 {
 	struct ipc_message m = {
 		.type = type, .id = ++rig.ids, .token = token, .number = number, .flag = flag
@@ -173,6 +185,15 @@ rig_ask(enum ipc_type type, uint64_t token, uint64_t number, bool flag)
 
 	ck_assert_int_eq(ipc_send(rig.broker, &m, -1), 0);
 	return m.id;
+}
+
+void
+rig_tell(enum ipc_type type, uint64_t token, unsigned flag, const char *text)
+{
+	struct ipc_message m = { .type = type, .token = token, .flag = flag };
+
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	ck_assert_int_eq(ipc_send(rig.broker, &m, -1), 0);
 }
 
 static bool
@@ -189,7 +210,7 @@ next(struct ipc_message *m, int *fd, int within_ms)
 			return false;
 		result = ipc_receive(rig.broker, m, fd);
 		ck_assert_int_ge(result, 0);
-	} while (result == 1);
+	} while (result == 1 || (m->type == IPC_STRANGER && !rig.strangers));
 	return true;
 }
 
@@ -255,13 +276,79 @@ rig_open(uint64_t token, bool first)
 }
 
 void
-rig_turnaround(uint64_t token, enum lease_reason reason, bool flag)
+rig_turnaround(uint64_t token, enum lease_reason reason, unsigned flag)
 {
 	uint64_t id = rig_ask(IPC_TURNAROUND, token, reason, flag);
 	struct ipc_message m = rig_expect(IPC_READY);
 
 	ck_assert_uint_eq(m.id, id);
 	ck_assert_uint_ne(m.number, 0);
+	ck_assert_uint_eq(m.flag, 0);
+}
+
+unsigned
+rig_turnaround_foreign(unsigned flag)
+{
+	uint64_t id = rig_ask(IPC_TURNAROUND, 0, LEASE_NONE, flag);
+	struct ipc_message m = rig_expect(IPC_READY);
+
+	ck_assert_uint_eq(m.id, id);
+	ck_assert_uint_ne(m.flag, 0);
+	return m.flag;
+}
+
+/* ---- lock files ---- */
+
+const char *
+rig_lock_name(void)
+{
+	return "LCK..tty";
+}
+
+static FILE *
+open_lock(const char *name, const char *mode)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", rig.locks, name);
+	return fopen(path, mode);
+}
+
+void
+rig_write_lock(const char *name, long pid)
+{
+	FILE *file = open_lock(name, "we");
+
+	ck_assert_ptr_nonnull(file);
+	fprintf(file, "%10ld\n", pid);
+	fclose(file);
+}
+
+long
+rig_read_lock(const char *name)
+{
+	FILE *file = open_lock(name, "re");
+	long pid = 0;
+
+	if (file == NULL)
+		return 0;
+	ck_assert_int_eq(fscanf(file, "%ld", &pid), 1);
+	fclose(file);
+	return pid;
+}
+
+int
+rig_count_locks(void)
+{
+	DIR *dir = opendir(rig.locks);
+	struct dirent *d;
+	int n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while ((d = readdir(dir)) != NULL)
+		n += d->d_name[0] != '.';
+	closedir(dir);
+	return n;
 }
 
 size_t

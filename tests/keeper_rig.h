@@ -21,8 +21,9 @@ struct rig {
 	int supervisor, broker, roster, master;
 	pid_t keeper;
 	uint64_t ids;
-	char folder[64], device[80];
-	char options[256]; /* of the port: lines */
+	char folder[64], device[80], locks[80]; /* locks: the folder of UUCP lock files */
+	char options[256];                      /* of the port: lines */
+	bool strangers; /* IPC_STRANGER counts as a message; else it is passed over */
 };
 
 extern struct rig rig;
@@ -44,11 +45,15 @@ struct ipc_message rig_reconnect(void);
 /* All of it: a device, a keeper, a first turnaround. */
 void rig_ready(const char *options);
 
-/* The keeper ends by the end of its channel, with status 0; everything is removed. */
+/* The keeper ends by the end of its channel, with status 0, and leaves no lock file of its own;
+ * everything is removed. */
 void rig_end(void);
 
 /* Asks; the message's id is made here and returned. */
-uint64_t rig_ask(enum ipc_type, uint64_t token, uint64_t number, bool flag);
+uint64_t rig_ask(enum ipc_type, uint64_t token, uint64_t number, unsigned flag);
+
+/* The same with a text, of a message that is not answered. */
+void rig_tell(enum ipc_type, uint64_t token, unsigned flag, const char *text);
 
 /* The next message within that time; false: none. IPC_BUSY is passed over. */
 bool rig_next(struct ipc_message *, int *fd, int within_ms);
@@ -65,7 +70,17 @@ void rig_expect_quiet(void);
 /* A description: the first of its lease, or another one. */
 int rig_open(uint64_t token, bool first);
 
-void rig_turnaround(uint64_t token, enum lease_reason, bool flag);
+/* flag: IPC_TURN_*. */
+void rig_turnaround(uint64_t token, enum lease_reason, unsigned flag);
+
+/* The same, which must find something of somebody else: IPC_EVIDENCE_*. */
+unsigned rig_turnaround_foreign(unsigned flag);
+
+/* A lock file of the device as programs outside would write it; and the names that there are. */
+void rig_write_lock(const char *name, long pid);
+long rig_read_lock(const char *name); /* its pid; 0: there is none */
+int rig_count_locks(void);
+const char *rig_lock_name(void); /* LCK..tty: of the configured path */
 
 /* Reads that many bytes from the master, within RIG_SOON_MS: how many came. */
 size_t rig_read_master(char *buffer, size_t size);

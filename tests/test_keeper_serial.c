@@ -1,177 +1,16 @@
 /*
- * test_keeper_serial.c - the keeper's back end for real ports, without one: libserialport and the
- * keeper are made to take a pty for /dev/ttyUSB-something. This program's own stat(), readlink(),
- * open() and ioctl() stand before the C library's, and give the pty what it lacks: a place in
- * sysfs, modem lines, an output queue and a transmitter. What a driver does by itself (an open
- * raises DTR) is imitated; what only real drivers get wrong is not found here.
+ * test_keeper_serial.c - the keeper's back end for real ports, without one: keeper_disguise.h makes
+ * libserialport take a pty for one.
  */
-#undef _FORTIFY_SOURCE /* its inline versions of these functions would stand in the way */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include "keeper_disguise.h"
+
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
+#include <sys/file.h>
 #include <termios.h>
-#include <unistd.h>
 
 #include "keeper_rig.h"
 
 #define FAST "hangup-ms = 0\n"
-
-/* Shared with the keeper's process. */
-static struct line {
-	volatile bool is_on;
-	volatile int modem;  /* TIOCM_ */
-	volatile int queued; /* TIOCOUTQ */
-	volatile int step;   /* by so much it gets shorter each time that it is read */
-	volatile int unsent; /* so often the transmitter is said to be busy */
-	volatile int opens;  /* by libserialport */
-} * line;
-
-static bool
-is_our_pty(const struct stat *st)
-{
-	return line != NULL && line->is_on && S_ISCHR(st->st_mode) && major(st->st_rdev) == 136;
-}
-
-static int
-disguise(int result, struct stat *st)
-{
-	if (result == 0 && is_our_pty(st))
-		st->st_rdev = makedev(188, minor(st->st_rdev));
-	return result;
-}
-
-int
-stat(const char *restrict path, struct stat *restrict st)
-{
-	return disguise(fstatat(AT_FDCWD, path, st, 0), st);
-}
-
-int
-fstat(int fd, struct stat *st)
-{
-	return disguise(fstatat(fd, "", st, AT_EMPTY_PATH), st);
-}
-
-int __lxstat(int version, const char *path, struct stat *st);
-int __open_2(const char *path, int flags);
-
-int
-__lxstat(int version, const char *path, struct stat *st)
-{
-	(void)version;
-	if (strncmp(path, "/sys/class/tty/pts/", 19) == 0) {
-		memset(st, 0, sizeof(*st));
-		st->st_mode = S_IFLNK;
-		return 0;
-	}
-	return fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
-}
-
-ssize_t
-readlink(const char *restrict path, char *restrict buffer, size_t size)
-{
-	const char *said = "../../../../class/tty"; /* good for both */
-
-	if (strncmp(path, "/sys/dev/char/188:", 18) != 0 &&
-	    strncmp(path, "/sys/class/tty/pts/", 19) != 0)
-		return readlinkat(AT_FDCWD, path, buffer, size);
-	memcpy(buffer, said, strlen(said));
-	return (ssize_t)strlen(said);
-}
-
-static int
-open_line(const char *path, int flags, mode_t mode)
-{
-	int fd = openat(AT_FDCWD, path, flags, mode);
-
-	if (fd >= 0 && line != NULL && strncmp(path, "/dev/pts/", 9) == 0) {
-		line->modem |= TIOCM_DTR | TIOCM_RTS;
-		line->opens += (flags & O_CLOEXEC) == 0;
-	}
-	return fd;
-}
-
-int
-open(const char *path, int flags, ...)
-{
-	va_list arguments;
-	mode_t mode = 0;
-
-	va_start(arguments, flags);
-	if ((flags & O_CREAT) != 0)
-		mode = va_arg(arguments, mode_t);
-	va_end(arguments);
-	return open_line(path, flags, mode);
-}
-
-int
-__open_2(const char *path, int flags)
-{
-	return open_line(path, flags, 0);
-}
-
-/* What a real port answers and a pty does not; 1: a pty can do that. */
-static int
-line_ioctl(unsigned long request, void *argument)
-{
-	int *value = argument;
-
-	switch (request) {
-	case TIOCMGET:
-		*value = line->modem;
-		return 0;
-	case TIOCMSET:
-		line->modem = *value;
-		return 0;
-	case TIOCMBIS:
-		line->modem |= *value;
-		return 0;
-	case TIOCMBIC:
-		line->modem &= ~*value;
-		return 0;
-	case TIOCOUTQ:
-		*value = line->queued;
-		line->queued = *value > line->step ? *value - line->step : 0;
-		return 0;
-	case TIOCSERGETLSR:
-		*value = line->unsent > 0 ? 0 : TIOCSER_TEMT;
-		line->unsent -= line->unsent > 0;
-		return 0;
-	}
-	return 1;
-}
-
-int
-ioctl(int fd, unsigned long request, ...)
-{
-	va_list arguments;
-	void *argument;
-
-	va_start(arguments, request);
-	argument = va_arg(arguments, void *);
-	va_end(arguments);
-	return line != NULL && line_ioctl(request, argument) == 0
-		   ? 0
-		   : (int)syscall(SYS_ioctl, fd, request, argument);
-}
-
-/* ---- tests ---- */
-
-static void
-set_up(void)
-{
-	line = mmap(NULL, sizeof(*line), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ck_assert_ptr_ne(line, MAP_FAILED);
-	line->is_on = true;
-}
 
 START_TEST(line_is_set_by_libserialport_and_in_full)
 {
@@ -258,8 +97,11 @@ START_TEST(dtr_is_low_between_leases_and_high_during_one)
 }
 END_TEST
 
+/* _i: he let go by himself, because he was asked to or not. */
 START_TEST(output_is_waited_for_after_an_honest_end)
 {
+	static const enum lease_reason reasons[] = { LEASE_RELEASED, LEASE_YIELDED, LEASE_EXPIRED,
+						     LEASE_PREEMPTED };
 	int fd;
 
 	rig_ready(FAST);
@@ -269,7 +111,7 @@ START_TEST(output_is_waited_for_after_an_honest_end)
 	line->unsent = 3;
 	close(fd);
 	rig_expect(IPC_GONE);
-	rig_ask(IPC_TURNAROUND, 1, LEASE_RELEASED, false);
+	rig_ask(IPC_TURNAROUND, 1, reasons[_i], false);
 	ck_assert_uint_ge(rig_expect_busy(), 10000);
 	rig_expect(IPC_READY);
 	ck_assert_int_eq(line->queued, 0);
@@ -344,6 +186,141 @@ START_TEST(drain_that_runs_out_is_ended_by_a_revocation)
 }
 END_TEST
 
+START_TEST(attaching_touches_nothing_of_a_line)
+{
+	struct termios before, after;
+	int fd, is_exclusive = -1;
+	char node[64];
+
+	rig_init("hangup-ms = 20\n");
+	rig_plug();
+	ck_assert_int_eq(ptsname_r(rig.master, node, sizeof(node)), 0);
+	fd = open(node, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(tcgetattr(fd, &before), 0);
+	before.c_cflag |= HUPCL;
+	before.c_iflag |= ICRNL | IXANY;
+	ck_assert_int_eq(tcsetattr(fd, TCSANOW, &before), 0);
+	ck_assert_int_eq(write(rig.master, "call", 4), 4);
+	ck_assert_uint_eq(rig_start().flag, 1);
+	rig_expect_quiet();
+	ck_assert_int_eq(line->opens, 0); /* no sp_open(), which changes settings */
+	ck_assert_int_eq(tcgetattr(fd, &after), 0);
+	ck_assert_uint_eq(after.c_cflag, before.c_cflag);
+	ck_assert_uint_eq(after.c_iflag, before.c_iflag);
+	ck_assert_uint_eq(after.c_lflag, before.c_lflag);
+	ck_assert_uint_eq(after.c_oflag, before.c_oflag);
+	ck_assert_int_eq(ioctl(fd, TIOCGEXCL, &is_exclusive), 0);
+	ck_assert_int_eq(is_exclusive, 0);
+	ck_assert_int_ne(line->modem & TIOCM_DTR, 0);
+	ck_assert_int_eq(rig_count_locks(), 0);
+	close(fd);
+	rig_end();
+}
+END_TEST
+
+START_TEST(identity_on_usb_is_told)
+{
+	line->is_usb = true;
+	rig_init(FAST);
+	rig_plug();
+	rig_start();
+	ck_assert_str_eq(rig_expect(IPC_IDENTITY).text, "usb:0403:6001");
+	rig_unplug();
+	rig_expect(IPC_ABSENT);
+	rig_plug();
+	rig_expect(IPC_PRESENT);
+	ck_assert_str_eq(rig_expect(IPC_IDENTITY).text, "usb:0403:6001");
+	rig_reconnect();
+	ck_assert_str_eq(rig_expect(IPC_IDENTITY).text, "usb:0403:6001");
+	rig_end();
+}
+END_TEST
+
+/* _i 1: he keeps his descriptor and is revoked, and DTR does not fall. */
+START_TEST(kept_line_keeps_its_speed_and_dtr)
+{
+	struct termios t;
+	int fd, next;
+
+	rig_ready("hangup-ms = 60\n");
+	fd = rig_open(1, true);
+	ck_assert_int_eq(tcgetattr(fd, &t), 0);
+	cfsetspeed(&t, B2400);
+	t.c_cflag |= HUPCL;
+	ck_assert_int_eq(tcsetattr(fd, TCSANOW, &t), 0);
+	line->falls = 0;
+	if (_i == 0) {
+		close(fd);
+		rig_expect(IPC_GONE);
+	}
+	rig_turnaround(1, LEASE_RELEASED, IPC_TURN_KEEP);
+	ck_assert_int_eq(write(rig.master, "data", 4), 4);
+	next = rig_open(2, true);
+	ck_assert_int_eq(tcgetattr(next, &t), 0);
+	ck_assert_uint_eq(cfgetospeed(&t), B2400);
+	ck_assert_uint_eq(t.c_cflag & HUPCL, _i == 1 ? 0 : HUPCL);
+	ck_assert_int_eq(line->falls, 0);
+	if (_i == 1) {
+		ck_assert_int_eq(write(fd, "x", 1), -1);
+		close(fd);
+	}
+	close(next);
+	rig_expect(IPC_GONE);
+	rig_turnaround(2, LEASE_RELEASED, 0);
+	next = rig_open(3, true);
+	ck_assert_int_eq(tcgetattr(next, &t), 0);
+	ck_assert_uint_eq(cfgetospeed(&t), B115200);
+	ck_assert_int_gt(line->falls, 0);
+	close(next);
+	rig_end();
+}
+END_TEST
+
+/* What was written is drained first, and revoked then, though nothing is listed. */
+START_TEST(drained_revocation_waits_for_the_drain)
+{
+	int claims;
+
+	rig_ready(FAST);
+	claims = line->opens;
+	line->queued = 1000;
+	line->step = 300;
+	rig_ask(IPC_TURNAROUND, 1, LEASE_REVOKED, IPC_TURN_DRAINED);
+	ck_assert_uint_ge(rig_expect_busy(), 10000);
+	rig_expect(IPC_READY);
+	ck_assert_int_eq(line->queued, 0);
+	ck_assert_int_gt(line->opens, claims);
+	rig_end();
+}
+END_TEST
+
+/* Hung up by somebody else while it is free: what the keeper has afterwards is listened to, and is
+ * locked for others. */
+START_TEST(idle_port_that_is_hung_up_is_still_watched_and_locked)
+{
+	struct termios t;
+	int i, fd;
+
+	rig_ready(FAST);
+	for (i = 0; i < 2; i++) {
+		fd = open(rig.device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		ck_assert_int_eq(ioctl(fd, TIOCVHANGUP), 0);
+		close(fd);
+		rig_expect_quiet();
+		fd = open(rig.device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), -1);
+		ck_assert_int_eq(tcgetattr(fd, &t), 0);
+		ck_assert_uint_eq(t.c_lflag, 0); /* repaired: it was noticed */
+		close(fd);
+	}
+	ck_assert_int_eq(keeper_descriptors(), 1);
+	rig_unplug();
+	rig_expect(IPC_ABSENT);
+	rig_end();
+}
+END_TEST
+
 START_TEST(live_lease_is_not_disturbed_by_a_new_keeper)
 {
 	struct termios before, after;
@@ -383,14 +360,20 @@ main(void)
 {
 	TCase *t = tcase_create("serial"), *root = tcase_create("revocation");
 
-	tcase_add_checked_fixture(t, set_up, NULL);
-	tcase_add_checked_fixture(root, set_up, NULL);
+	tcase_add_checked_fixture(t, disguise_begin, NULL);
+	tcase_add_checked_fixture(root, disguise_begin, NULL);
 	tcase_add_test(t, line_is_set_by_libserialport_and_in_full);
 	tcase_add_test(t, keeper_has_one_description_of_its_own);
 	tcase_add_test(t, frame_that_the_device_refuses_is_a_fault_that_names_it);
 	tcase_add_test(t, dtr_is_low_between_leases_and_high_during_one);
-	tcase_add_test(t, output_is_waited_for_after_an_honest_end);
+	tcase_add_loop_test(t, output_is_waited_for_after_an_honest_end, 0, 4);
 	tcase_add_test(t, transmitter_that_is_never_done_is_waited_for_a_while);
+	tcase_add_test(t, attaching_touches_nothing_of_a_line);
+	tcase_add_test(t, identity_on_usb_is_told);
+	tcase_add_loop_test(t, kept_line_keeps_its_speed_and_dtr, 0, 1);
+	tcase_add_loop_test(root, kept_line_keeps_its_speed_and_dtr, 1, 2);
+	tcase_add_test(root, idle_port_that_is_hung_up_is_still_watched_and_locked);
+	tcase_add_test(root, drained_revocation_waits_for_the_drain);
 	tcase_add_test(t, live_lease_is_not_disturbed_by_a_new_keeper);
 	tcase_add_test(root, output_is_not_waited_for_after_a_revocation);
 	tcase_add_test(root, revocation_cuts_a_drain_short);
