@@ -44,6 +44,7 @@ check_taken(struct port *port)
 	}
 	if (r->peer != NULL)
 		peer_kill(r->peer, "it was granted a port and does not take it");
+	port->forced = true;
 	port_end(port, LEASE_EXPIRED, "not taken by the client that was granted it");
 }
 
@@ -53,26 +54,40 @@ carry_out(const struct lease_step *step)
 	struct port *port = (struct port *)step->port;
 	struct request *r = (struct request *)step->request;
 
-	if (r != NULL)
-		request_dequeued(r);
 	switch (step->type) {
 	case LEASE_STEP_GRANT:
+		request_dequeued(r);
 		port_open(port, r);
 		break;
 	case LEASE_STEP_TIMEOUT:
+		request_dequeued(r);
 		request_timed_out(r);
 		break;
 	case LEASE_STEP_FAIL:
+		request_dequeued(r);
+		r->port = port;
 		request_failed(r, port->reason);
 		break;
 	case LEASE_STEP_TURNAROUND:
-		port_turnaround(port, step->token, step->reason);
+		port_turnaround(port, step);
 		break;
 	case LEASE_STEP_UNTAKEN:
 		check_taken(port);
 		break;
 	case LEASE_STEP_LATE:
 		port_late(port);
+		break;
+	case LEASE_STEP_YIELD:
+		port_yield(port, step);
+		break;
+	case LEASE_STEP_KEEP:
+		port_keep(port);
+		break;
+	case LEASE_STEP_REVOKE:
+		port_revoke(port, step->reason);
+		break;
+	case LEASE_STEP_LINGERED:
+		port_lingered(port);
 		break;
 	}
 }
@@ -83,6 +98,7 @@ set_alarm(struct broker *b)
 	broker_alarm(b, b->notes_ms); /* the nearest first: then it is set once */
 	broker_alarm(b, b->publish_ms);
 	broker_alarm(b, lease_deadline(&b->host));
+	broker_alarm_awake(b, lease_deadline_awake(&b->host));
 }
 
 void
@@ -93,10 +109,13 @@ broker_settle(struct broker *b)
 	if (b->settling)
 		return; /* a step led here: the loop below goes on */
 	b->settling = true;
-	while (lease_next(&b->host, clock_now_ms(), &step))
+	while (lease_next(&b->host, broker_now_ms(b), &step))
 		carry_out(&step);
 	b->settling = false;
+	if (!TAILQ_EMPTY(&b->unplaced))
+		broker_alarm(b, request_unplaced_due(b, clock_now_ms()));
 	set_alarm(b);
+	broker_serve(b);
 }
 
 /* ---- the supervisor ---- */
@@ -109,7 +128,7 @@ broker_serve(struct broker *b)
 	if (b->serving || b->listening < 0 || !b->configured)
 		return;
 	TAILQ_FOREACH (port, &b->ports, entry)
-		if (!port->reported && !port->late)
+		if ((!port->reported && !port->late) || foreign_is_looking(port))
 			return;
 	b->serving = true;
 	broker_listen(b);
@@ -150,10 +169,12 @@ apply_config(struct broker *b, struct config *new)
 	for (port = TAILQ_FIRST(&b->ports); port != NULL; port = next) {
 		next = TAILQ_NEXT(port, entry);
 		config = config_find(new, port->config.name);
-		if (config != NULL && config_same_device(config, &port->config))
-			port->config = *config;
-		else
+		if (config == NULL || !config_same_device(config, &port->config)) {
 			port_free(port);
+			continue;
+		}
+		port->config = *config;
+		port_policy(port);
 	}
 	for (i = 0; i < new->port_count; i++) {
 		port = broker_find_port(b, new->ports[i].name);
@@ -167,6 +188,7 @@ apply_config(struct broker *b, struct config *new)
 	}
 	config_free(&b->config);
 	b->config = *new;
+	pool_changed(b);
 }
 
 static int
@@ -225,6 +247,10 @@ handle(struct broker *b, const struct ipc_message *m, int fd)
 		if (port != NULL)
 			request_answered(port, m->id, m->flag);
 		break;
+	case IPC_INSPECTOR:
+		if (fd >= 0)
+			foreign_connect(b, dup(fd));
+		break;
 	default:
 		log_line("unknown message type=%u from the supervisor", m->type);
 	}
@@ -276,6 +302,7 @@ clear(struct broker *b)
 	while (!TAILQ_EMPTY(&b->ports))
 		port_free(TAILQ_FIRST(&b->ports));
 	publish_notes(b);
+	foreign_free(b);
 	broker_alarm_free(b);
 	event_del(&b->supervisor);
 	config_free(&b->config);
@@ -285,7 +312,7 @@ clear(struct broker *b)
 int
 broker_main(void)
 {
-	struct broker b = { .listening = -1, .spare = -1 };
+	struct broker b = { .listening = -1, .spare = -1, .inspector = -1 };
 
 	log_set_role("broker");
 	prctl(PR_SET_NAME, "comleased-brk");
@@ -299,8 +326,10 @@ broker_main(void)
 		log_line("start error=no event loop");
 		return EX_OSERR;
 	}
+	TAILQ_INIT(&b.unplaced);
 	broker_accept_init(&b);
 	publish_init(&b);
+	foreign_init(&b);
 	if (broker_alarm_init(&b) < 0) {
 		log_line("start error=no timer");
 		return EX_OSERR;

@@ -5,10 +5,18 @@
  *	broker_alarm.c	its one timer
  *	broker_accept.c	connections: who may, how many, when descriptors run out
  *	broker_port.c	a port: what its keeper is told, how a lease ends
+ *	broker_disable.c maintenance
  *	broker_keeper.c	what the keepers say
  *	broker_request.c a request from Acquire to its outcome
+ *	broker_queue.c	into the core's queues, and out of them
  *	broker_join.c	which requests belong to the holder
  *	broker_grant.c	the descriptor on its way to the client
+ *	broker_yield.c	a holder is asked to let go; revoked; lingers
+ *	broker_pool.c	which ports a request may have
+ *	broker_deadlock.c who would wait for himself over two ports
+ *	broker_foreign.c the inspector; foreign holders and intruders
+ *	broker_watch.c	who is told what happens to a lease
+ *	broker_access.c	who may do what: access.c and class.c for our peers and ports
  *	service*.c	Varlink methods: decode, call the above, encode
  *	describe.c	ports, leases, waiters and events as JSON and as sentences
  *	publish.c	who is told of changes: List and Acquire with `more`, Monitor
@@ -17,6 +25,7 @@
 #define COMLEASE_BROKER_H
 
 #include "config.h"
+#include "foreign.h"
 #include "ipc.h"
 #include "lease.h"
 #include "peer.h"
@@ -32,11 +41,31 @@
 #define BROKER_HOLD_MS          2000  /* after a restart: no grants, the old queue forms again */
 #define BROKER_RETURN_MS        30000 /* after a restart: `waited` of a request is believed */
 
+/* What a waiter with `more` was told last. */
+struct request_told {
+	int64_t ahead; /* -1: nothing yet */
+	uint64_t token;
+	const struct port *port; /* only to be compared */
+	enum lease_state state;
+	bool busy;
+	pid_t foreigner;
+};
+
+/* Where an eviction is on its way. */
+enum foreign_eviction {
+	EVICT_NONE,
+	EVICT_LOOKING, /* it is still to be found out who has the port */
+	EVICT_HANG,    /* the same, for an eviction without SIGTERM */
+	EVICT_ENDING,  /* SIGTERM has been sent */
+	EVICT_CLEANING /* hung up or gone: answered when the port is settled */
+};
+
 /* Where a request is on its way. */
 enum request_stage {
 	REQUEST_NEW,
 	REQUEST_ASKING,  /* the supervisor looks whether it belongs to the holder */
-	REQUEST_WAITING, /* in the core's queue */
+	REQUEST_WAITING, /* in the core's queue, or, for a pool without ports, in broker->unplaced
+			  */
 	REQUEST_JOINING, /* the keeper opens another description for it */
 	REQUEST_GRANTED, /* it is port->holder */
 	REQUEST_JOINED,  /* `fd` is to be attached */
@@ -45,9 +74,11 @@ enum request_stage {
 /* A client's wish, and, once granted, what is known of the holder. */
 struct request {
 	struct lease_request core;
-	TAILQ_ENTRY(request) kin;   /* in a bucket of port->kin while WAITING */
-	TAILQ_ENTRY(request) entry; /* in port->asking, joining or joined */
-	struct port *port;
+	TAILQ_ENTRY(request) kin;   /* in a bucket of port->kin while WAITING, unless for a pool */
+	TAILQ_ENTRY(request) entry; /* in port->asking, joining, joined, or broker->unplaced */
+	struct broker *broker;
+	struct port *port; /* that it names or has been granted; of a waiting pool request: the one
+			    * that it will probably be, for display. Never NULL. */
 	struct peer *peer; /* NULL: gone, or served */
 	enum request_stage stage;
 	pid_t pid;
@@ -59,17 +90,24 @@ struct request {
 	uint64_t waited_ms;    /* how long it waited, once granted */
 	int fd;                /* granted with `more`, to be attached; -1 */
 	int pidfd, stat;       /* of the holder, see request_look(); -1 */
+	uint64_t start_ticks;  /* of the holder: when his process started; 0: not known */
 	unsigned descriptions; /* of the holder's lease */
 	bool more, delivered;
-	int64_t told_ahead; /* with `more`: the last news; -1: none */
-	uint64_t told_token;
-	enum lease_state told_state;
+	struct request_told told;
 	char label[CONFIG_NAME_MAX + 1];
+	char class[CONFIG_NAME_MAX + 1]; /* "": none */
+	char pool[CONFIG_NAME_MAX + 1];  /* "": it named the port */
 	char key[BROKER_KEY_LENGTH + 1];
 	char command[BROKER_COMMAND_MAX];
+	int64_t max_hold_ms, grace_ms; /* as asked for; -1: not */
+	int priority;                  /* the same */
+	struct lease_place *grown;     /* its pool has more ports than when it came; NULL */
+	size_t place_max;
+	struct lease_place places[]; /* core.place_count of them; 0: its pool has no port now */
 };
 
 TAILQ_HEAD(requests, request);
+TAILQ_HEAD(watches, watch);
 
 struct port {
 	struct lease_port lease; /* the core's part */
@@ -88,11 +126,41 @@ struct port {
 	struct requests joined;                  /* their descriptors are here, to be attached */
 	struct requests kin[BROKER_KIN_BUCKETS]; /* who waits, by process: see request_join_kin() */
 	struct peer *revoker;                    /* waits for the end of the turnaround */
-	uint64_t revoked;      /* the token that it took; 0: it released its own */
+	uint64_t revoked;          /* the token that it took; 0: it released its own */
+	struct watches watches;    /* of the live lease: broker_watch.c */
+	struct event holder_event; /* a lingering lease ends with its process; see broker_yield.c */
+	bool forced;               /* the end under way takes the port from its holder */
+	unsigned turn;             /* IPC_TURN_*: what the turnaround under way was told */
+	/* broker_foreign.c */
+	struct foreign foreign;  /* in FOREIGN, once it is known; else pid -1 */
+	struct foreign intruder; /* beside a holder; pid -1: none */
+	unsigned foreigners;     /* how many there are */
+	uint64_t inspect_id;     /* the question under way; 0: none */
+	bool inspect_again;      /* something happened since it was asked */
+	bool blind;              /* the inspector can't see every process */
+	bool anyway;             /* locks of others have been looked at and don't count */
+	unsigned evidence;       /* IPC_EVIDENCE_* as last heard */
+	struct peer *evictor;    /* waits for the end of an eviction */
+	enum foreign_eviction evicting;
+	json_t *evicted;         /* whom, for the answer */
+	struct event evict_late; /* SIGTERM had no effect */
+	bool stranger;           /* an open that was not ours, and nobody has looked since */
+	bool in_the_way;         /* somebody had a lock when a lease was to begin */
+	bool hanging_up;         /* the turnaround under way makes all foreign descriptors dead */
+	bool hung_up;            /* it has, and nobody has opened since */
+	pid_t told_pid;          /* the last intruder that was made known; -1 */
+	uint64_t told_ticks;
+	/* */
+	char disabled[IPC_TEXT_MAX]; /* why, if lease.disabled; may be "" */
+	char identity[32];           /* "usb:0403:6001" or "" */
+	unsigned line;               /* IPC_LINE_* of the live lease */
+	bool busy_by_word;           /* its holder says so (Busy) */
+	char asker[160];             /* for whom its holder is asked to let go: of the event */
 	struct request *ended; /* the last holder, until the turnaround is done: see port_end() */
 	enum lease_reason ended_reason;
 	uint64_t ended_token;
 	int64_t held_ms;
+	bool blocked;              /* request_would_deadlock()'s */
 	bool changed;              /* subscribers are to be told */
 	bool troubled;             /* a "state" event said that it is absent or faulted */
 	char detail[IPC_TEXT_MAX]; /* of the end */
@@ -116,6 +184,7 @@ struct publish_event {
 	const char *event;
 	const struct port *port;
 	const struct request *request; /* NULL */
+	const struct foreign *foreign; /* "foreign", "intruder", "evict": who; NULL. At once only */
 	uint64_t token;
 	const char *reason, *detail, *state;
 	int64_t waited_ms, held_ms; /* -1: none */
@@ -132,7 +201,11 @@ struct broker {
 	struct accounts accounts;
 	unsigned connections;
 	struct event supervisor, accept, accept_again, reaper, alarm;
-	uint64_t alarm_ms;             /* when it rings; LEASE_NEVER */
+	struct event awake_alarm; /* of a clock that counts suspend */
+	struct event inspector_event, inspector_late;
+	int inspector;                 /* the channel; -1 */
+	bool inspector_lost;           /* there is none, and we go on without */
+	uint64_t alarm_ms, awake_ms;   /* when they ring; LEASE_NEVER */
 	uint64_t publish_ms, notes_ms; /* when these are due; LEASE_NEVER */
 	int listening,
 	    spare; /* spare: a descriptor in reserve, to tell a client that there are none */
@@ -142,9 +215,14 @@ struct broker {
 	unsigned monitors;
 	struct publish_event notes[BROKER_NOTES_MAX]; /* see publish_note() */
 	size_t note_count;
-	struct requests over; /* freed once they have been noted */
+	struct requests over;     /* freed once they have been noted */
+	struct watches ended;     /* see watch_ended_later() */
+	struct requests unplaced; /* see REQUEST_WAITING */
 	bool configured, serving, settling;
 };
+
+/* clock_now_ms(), with the core told how long the machine has slept. */
+uint64_t broker_now_ms(struct broker *);
 
 int broker_main(void);
 
@@ -154,11 +232,14 @@ void broker_settle(struct broker *);
 /* Wakes the broker up at that time at the latest, to settle and to publish. */
 int broker_alarm_init(struct broker *);
 void broker_alarm(struct broker *, uint64_t at_ms);
+
+/* The same on the clock that counts suspend. */
+void broker_alarm_awake(struct broker *, uint64_t at_ms);
 void broker_alarm_free(struct broker *);
 
 struct port *broker_find_port(struct broker *, const char *name);
 
-/* Serves clients once every keeper has spoken or is late. */
+/* Serves clients once every keeper has spoken or is late, and it is known who has the ports. */
 void broker_serve(struct broker *);
 
 /* ---- broker_accept.c ---- */
@@ -173,126 +254,75 @@ void broker_peer_gone(struct broker *, struct peer *);
 void broker_accept_init(struct broker *);
 void broker_accept_clear(struct broker *);
 
-/* ---- broker_port.c ---- */
+/* ---- broker_access.c ---- */
 
-int port_new(struct broker *, const struct config_port *);
+bool access_peer_may_ask(const struct peer *, const struct port *, const char *pool);
+int access_top_priority(const struct peer *, const struct port *, const char *pool);
+bool access_may_revoke(const struct peer *,
+		       const struct port *); /* of the live lease: its holder too */
+bool access_may_evict(const struct peer *, const struct port *);
+bool access_may_disable(const struct peer *, const struct port *);
 
-/* No longer configured: its requests are told, the holder goes on undisturbed. */
-void port_free(struct port *);
+/* The class of a request that names none, on that port; "": none. Into class[CONFIG_NAME_MAX + 1].
+ * `command`: raw, as the kernel has it. */
+void access_class(const struct peer *, const struct port *, const char *command, char *class);
 
-/* The core's steps. */
-void port_turnaround(struct port *, uint64_t token, enum lease_reason);
-void port_open(struct port *, struct request *);
-void port_late(struct port *);
+/* ---- broker_foreign.c ---- */
 
-/* To the keeper; if there is none at the moment, its successor will ask. */
-void port_tell(struct port *, const struct ipc_message *);
+void foreign_init(struct broker *);
+void foreign_free(struct broker *);
 
-/* The keeper's next word is due within that time. */
-void port_expect(struct port *, uint64_t in_ms);
+/* A port's part: at its start, and before it is freed. */
+void foreign_new_port(struct port *);
+void foreign_forget(struct port *);
 
-/* A lease is alive: a word is due if somebody is to join it. */
-void port_expect_joining(struct port *);
+/* The channel to a (new) inspector. Owns it. */
+void foreign_connect(struct broker *, int channel);
 
-/* The turnaround is done: the port is free. */
-void port_clean(struct port *);
+/* A port without a lease has a device that nobody has looked at: FOREIGN until it is known that
+ * nobody has it, then TURNAROUND. */
+void foreign_look(struct port *);
 
-/* The lease has ended; the core turns the port around. Log and monitors hear of the end when that
- * is done: then no old descriptor works any more. detail: NULL. */
-void port_end(struct port *, enum lease_reason, const char *detail);
+/* The keeper's IPC_STRANGER. */
+void foreign_stranger(struct port *, unsigned flags);
 
-/* The turnaround is done, or failed: the end is made known, whoever asked for it is answered. */
-void port_settled(struct port *);
+/* A keeper has been replaced, and reports. */
+void foreign_new_keeper(struct port *);
 
-/* ---- broker_keeper.c ---- */
+/* The keeper's READY: true if the port is clean and nobody's; else the port is being looked at. */
+bool foreign_ready(struct port *, unsigned evidence);
 
-/* The channel to a (new) keeper. Owns it. */
-void port_connect(struct port *, int channel);
-void port_disconnect(struct port *);
+/* The keeper could not open the first description of a lease: somebody outside has a lock. The
+ * request goes back to its place. */
+void foreign_in_the_way(struct port *);
 
-/* ---- broker_request.c ---- */
+/* The lease has ended: an intruder is revoked with it, or is a foreign holder now. True: revoke. */
+bool foreign_lease_ended(struct port *);
 
-/* Parameters of Acquire, checked. */
-struct request_wish {
-	const char *label, *key;
-	int64_t wait_ms, waited_ms;
-	int priority;
-	bool more;
-};
+/* Somebody (an administrator, or nobody any more) waits for the end of an eviction. */
+void foreign_evict(struct port *, struct peer *, bool terminate);
 
-void request_new(struct port *, struct peer *, const struct request_wish *);
+/* port_settled()'s: the evictor is answered; what was known of a device that has gone is not. */
+void foreign_settled(struct port *);
 
-/* One error with the port's name, a sentence and, on demand, who is in the way. The request is the
- * caller's to free. */
-void request_refuse(struct request *, const char *error, const char *message, bool with_holder);
+/* What people should know about what can't be seen: a static sentence, or NULL. */
+const char *foreign_notice(const struct port *);
 
-/* Into the core's queue. False: that is full, and the request is no more. */
-bool request_queue(struct request *);
+/* It is still to be found out who has the port. */
+bool foreign_is_looking(const struct port *);
 
-/* Those of its port that wait and may be of the same process. */
-struct requests *request_kin(const struct request *);
+/* ---- broker_watch.c ---- */
 
-/* It has left the core's queue. */
-void request_dequeued(struct request *);
+/* The call is not done before the lease has ended. 0, -ENOMEM. Told at once that it watches. */
+int watch_add(struct port *, struct peer *);
+void watch_drop(struct peer *); /* it has gone */
+void watch_yield(struct port *, const struct request *asker);
+void watch_keep(struct port *);
+void watch_ended(struct port *, enum lease_reason);
 
-/* The device went before the descriptor came: back to its place. */
-void request_requeue(struct request *);
-
-/* The outcomes but GRANT. */
-void request_timed_out(struct request *);
-void request_failed(struct request *, const char *why);
-
-/* It was granted, and taken back before its descriptor came. */
-void request_revoked(struct request *);
-
-/* The client has gone. */
-void request_gone(struct request *);
-
-/* Opens what tells later how the holder ended. Not on the way to the grant: it takes as long as the
- * rest of it. */
-void request_look(struct request *);
-
-/* Freed after the next publish_notes(). */
-void request_free_later(struct request *);
-
-void request_free(struct request *);
-
-/* ---- broker_join.c ---- */
-
-/* To the holder's lease, into the queue, or refused, once it is known which. */
-void request_route(struct request *);
-
-/* Asks the supervisor about the next one that is to be compared with the holder: one at a time. */
-void request_ask_next(struct port *);
-
-/* The supervisor's answer. */
-void request_answered(struct port *, uint64_t id, bool belongs);
-
-/* The lease that they were compared with has ended: into the queue. */
-void request_stop_asking(struct port *);
-
-/* What joined the lease that has ended and was not attached. */
-void request_drop_joined(struct port *);
-
-/* A new keeper: what joins, asks again. */
-void request_rejoin(struct port *);
-
-/* Of several requests of one process the first is granted; the others would wait for it. */
-void request_join_kin(const struct request *holder);
-
-/* ---- broker_grant.c ---- */
-
-/* The holder's or joiner's description has come (fd >= 0, owned), or not (error, text). */
-void request_opened(struct port *, const struct ipc_message *, int fd);
-
-/* Sends the lease with its descriptor to the client that asked with `more`. */
-void request_attach(struct request *);
-
-/* A holder that the keeper reported after a restart of this process. */
-struct request *request_restore(struct port *, uint64_t token, const char *text);
-
-/* The same the other way: for IPC_OPEN and IPC_HOLDER. */
-void request_save(const struct request *, char text[IPC_TEXT_MAX]);
+/* The same with the next publish_notes(): its holder has closed it himself. */
+void watch_ended_later(struct port *, enum lease_reason);
+void watch_tell_later(struct broker *); /* that one's */
 
 /* ---- service.c ---- */
 
@@ -304,44 +334,9 @@ void service_error(struct peer *, const char *error, json_t *parameters);
 /* Errors that have `port` and `message`. */
 void service_error_port(struct peer *, const char *error, const struct port *, const char *message);
 
-/* ---- describe.c: new references, NULL: no memory ---- */
-
-json_t *describe_port(const struct port *);
-json_t *describe_lease(const struct port *, const struct request *holder);
-json_t *describe_waiting(const struct request *, size_t ahead);
-json_t *describe_process(const struct request *);
-
-/* "held by efax (pid 812, uid 1000) since 09:14:02": why one has to wait. */
-void describe_why(const struct port *, char *text, size_t size);
-
-/* ---- publish.c ---- */
-
-/* The port has changed: subscribers and the first waiters hear of it soon. */
-void publish_port(struct port *);
-
-/* A port that is no longer configured. */
-void publish_removed(struct port *);
-
-/* To the log and to the monitors, at once. */
-void publish_event(struct broker *, const struct publish_event *);
-
-/* The same within milliseconds: for what happens while somebody waits for his port. Before a port
- * or request that may stand in a note changes for the log or is freed: publish_notes(). */
-void publish_note(struct broker *, const struct publish_event *);
-void publish_notes(struct broker *);
-
-/* What is due by then. */
-void publish_due(struct broker *, uint64_t now_ms);
-
-enum subscription_kind { SUBSCRIBE_LIST, SUBSCRIBE_MONITOR };
-
-/* `ports`: an array of names or NULL: all. The call is not done before the connection ends. 0,
- * -ENOMEM. */
-int publish_subscribe(struct broker *, struct peer *, enum subscription_kind, json_t *ports);
-void publish_unsubscribe(struct broker *, struct peer *);
-void publish_init(struct broker *);
-
-/* Tells a waiter with `more` where it stands. */
-void publish_waiting(struct request *);
+#include "broker_port.h"
+#include "broker_request.h"
+#include "describe.h"
+#include "publish.h"
 
 #endif

@@ -96,9 +96,12 @@ broker_peer_gone(struct broker *b, struct peer *p)
 
 	if (p->request != NULL)
 		request_gone(p->request);
-	TAILQ_FOREACH (port, &b->ports, entry)
+	TAILQ_FOREACH (port, &b->ports, entry) {
 		if (port->revoker == p)
 			port->revoker = NULL;
+		if (port->evictor == p)
+			port->evictor = NULL;
+	}
 	TAILQ_INSERT_TAIL(&b->dead, p, dead_entry);
 	event_active(&b->reaper, EV_TIMEOUT, 0);
 }
@@ -116,6 +119,8 @@ on_reap(evutil_socket_t socket, short what, void *arg)
 		TAILQ_REMOVE(&b->dead, p, dead_entry);
 		if (p->subscription != NULL)
 			publish_unsubscribe(b, p);
+		if (p->watch != NULL)
+			watch_drop(p);
 		TAILQ_REMOVE(&b->peers, p, entry);
 		remove_peer(b, p);
 	}

@@ -7,7 +7,6 @@
  * from when the request came all the same.
  */
 #include "broker.h"
-#include "clock.h"
 #include "kin.h"
 
 #include <stdio.h>
@@ -58,6 +57,22 @@ join_or_refuse(struct request *r)
 	request_free(r);
 }
 
+/* Whoever started before the holder descends from others: that much needs no supervisor. */
+static bool
+may_descend(const struct request *r, struct request *holder)
+{
+	struct peer *p = r->peer;
+	struct kin kin;
+
+	if (holder->start_ticks == 0 && holder->stat >= 0)
+		holder->start_ticks = kin_start_ticks(holder->stat);
+	if (holder->pidfd < 0 || holder->start_ticks == 0 || p == NULL)
+		return true;
+	if (p->start_ticks == 0 && kin_look(p->pid, &kin) == 0)
+		p->start_ticks = kin.start_ticks;
+	return p->start_ticks == 0 || p->start_ticks >= holder->start_ticks;
+}
+
 void
 request_ask_next(struct port *port)
 {
@@ -71,7 +86,8 @@ request_ask_next(struct port *port)
 	request_look(port->holder);
 	/* A holder that has ended is nobody's ancestor, and his number may be another's now. */
 	m.number = (uint64_t)(uint32_t)r->pid << 32;
-	if (port->holder->pidfd < 0 || !kin_has_ended(port->holder->pidfd))
+	if (may_descend(r, port->holder) &&
+	    (port->holder->pidfd < 0 || !kin_has_ended(port->holder->pidfd)))
 		m.number |= (uint32_t)port->holder->pid;
 	memcpy(m.text, port->config.name, sizeof(port->config.name));
 	if (ipc_send(event_get_fd(&port->broker->supervisor), &m, -1) < 0)
@@ -113,16 +129,41 @@ request_drop_joined(struct port *port)
 		request_gone(r);
 }
 
+static bool
+shows_key(const struct request *r, const struct request *holder)
+{
+	return *r->key != '\0' && strcmp(r->key, holder->key) == 0;
+}
+
+/* Who asks for any port of a pool shares only what he shows the key of: his other leases are not
+ * what he asks for. */
+static void
+route_pool(struct request *r)
+{
+	const struct config_pool *pool = config_find_pool(&r->broker->config, r->pool);
+	struct port *port;
+
+	TAILQ_FOREACH (port, &r->broker->ports, entry)
+		if (lease_is_held(&port->lease) && shows_key(r, port->holder) && pool != NULL &&
+		    pool_has(pool, port)) {
+			r->port = port;
+			join_or_refuse(r);
+			return;
+		}
+	request_queue(r);
+}
+
 void
 request_route(struct request *r)
 {
 	struct port *port = r->port;
 	const struct request *holder = port->holder;
 
-	if (port->lease.state != LEASE_HELD) {
+	if (*r->pool != '\0') {
+		route_pool(r);
+	} else if (!lease_is_held(&port->lease)) {
 		request_queue(r);
-	} else if ((r->pid == holder->pid && r->uid == holder->uid) ||
-		   (*r->key != '\0' && strcmp(r->key, holder->key) == 0)) {
+	} else if ((r->pid == holder->pid && r->uid == holder->uid) || shows_key(r, holder)) {
 		join_or_refuse(r);
 	} else {
 		r->id = 0;
@@ -146,15 +187,6 @@ request_rejoin(struct port *port)
 }
 
 void
-request_requeue(struct request *r)
-{
-	r->stage = REQUEST_NEW;
-	r->delivered = false;
-	r->since_real_ms = clock_real_ms() - (int64_t)(clock_now_ms() - r->core.since_ms);
-	request_queue(r);
-}
-
-void
 request_join_kin(const struct request *holder)
 {
 	struct port *port = holder->port;
@@ -165,8 +197,7 @@ request_join_kin(const struct request *holder)
 		next = TAILQ_NEXT(r, kin);
 		if (r->pid != holder->pid || r->uid != holder->uid)
 			continue;
-		lease_cancel(&port->broker->host, &r->core);
-		request_dequeued(r);
+		request_leave(r);
 		join_or_refuse(r);
 		if (port->holder != holder)
 			break;

@@ -7,12 +7,12 @@
  */
 #include "broker.h"
 #include "clock.h"
-#include "kin.h"
 #include "log.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static void
@@ -20,12 +20,12 @@ set_absent(struct port *port, const char *why)
 {
 	struct broker *b = port->broker;
 
-	if (port->lease.state == LEASE_HELD)
+	if (lease_is_held(&port->lease))
 		port_end(port, LEASE_UNPLUGGED, why);
 	snprintf(port->reason, sizeof(port->reason), "%s", why);
 	port->rdev = 0;
 	lease_expect(&b->host, &port->lease, LEASE_NEVER);
-	lease_absent(&b->host, &port->lease, clock_now_ms());
+	lease_absent(&b->host, &port->lease, broker_now_ms(b));
 	port_settled(port);
 }
 
@@ -34,50 +34,53 @@ set_fault(struct port *port, const char *why)
 {
 	struct broker *b = port->broker;
 
-	if (port->lease.state == LEASE_HELD)
+	if (lease_is_held(&port->lease))
 		port_end(port, LEASE_FAILED, why);
 	snprintf(port->reason, sizeof(port->reason), "%s", why);
 	lease_expect(&b->host, &port->lease, LEASE_NEVER);
-	lease_fault(&b->host, &port->lease, clock_now_ms());
+	lease_fault(&b->host, &port->lease, broker_now_ms(b));
 	port_settled(port);
+}
+
+/* The device is there, and nobody of ours has it. */
+static void
+set_present(struct port *port)
+{
+	struct broker *b = port->broker;
+
+	lease_expect(&b->host, &port->lease, LEASE_NEVER);
+	/* after a turnaround that failed old descriptors may work still: nobody looks before they
+	 * are dead */
+	if (port->lease.disabled || port->ended != NULL)
+		lease_turnaround(&b->host, &port->lease, broker_now_ms(b));
+	else
+		foreign_look(port);
 }
 
 static void
 set_ready(struct port *port, const struct ipc_message *m)
 {
 	port->rdev = m->number;
-	port_clean(port);
-}
-
-/* The roster lists nothing of the live lease any more. */
-static void
-set_gone(struct port *port, bool is_clean)
-{
-	struct request *r = port->holder;
-
-	if (!r->delivered)
-		return; /* it is still to be opened */
-	request_look(r);
-	port->cleaned = is_clean ? port->lease.token : 0;
-	port_end(port, kin_was_killed(r->stat, r->pidfd) ? LEASE_DIED : LEASE_RELEASED, NULL);
+	lease_expect(&port->broker->host, &port->lease, LEASE_NEVER);
+	if (port->lease.disabled || foreign_ready(port, m->flag))
+		port_clean(port);
+	else
+		port_settled(port); /* the lease is over all the same */
 }
 
 /* A keeper that starts while a lease is alive. */
 static void
 report_held(struct port *port, const struct ipc_message *m)
 {
-	struct ipc_message holder = { .type = IPC_HOLDER, .token = port->lease.token };
-
 	lease_expect(&port->broker->host, &port->lease, LEASE_NEVER);
 	if (!port->holder->delivered && !m->flag) {
 		set_absent(port, m->text);
 	} else if (!port->holder->delivered) {
 		port_open(port, port->holder); /* the last one did not get so far */
 	} else if (m->token == port->lease.token) {
-		request_save(port->holder, holder.text);
-		port_tell(port, &holder);
-	} else {
-		set_gone(port, false);
+		port_tell_holder(port);
+	} else if (!port->lease.lingers) {
+		port_gone(port, false);
 	}
 }
 
@@ -93,9 +96,10 @@ report_resume(struct port *port, const struct ipc_message *m)
 		return; /* late, then faulted: nobody else gets in */
 	}
 	lease_expect(&b->host, &port->lease, LEASE_NEVER);
-	lease_resume(&b->host, &port->lease, m->token, clock_now_ms());
+	lease_resume(&b->host, &port->lease, m->token, &r->core, broker_now_ms(b));
 	port->holder = r;
 	port->reason[0] = '\0';
+	port_line_changed(port);
 	log_line("resume port=%s token=%" PRIu64 " pid=%ld uid=%lu", port->config.name, m->token,
 		 (long)r->pid, (unsigned long)r->uid);
 }
@@ -111,12 +115,18 @@ report(struct port *port, const struct ipc_message *m)
 	port->rdev = m->flag ? m->number : 0;
 	if (m->flag)
 		port->reason[0] = '\0';
-	if (port->lease.state == LEASE_HELD)
+	if (!first)
+		foreign_new_keeper(port);
+	if (!first && port->lease.disabled)
+		port_tell_disabled(port);
+	if (lease_is_held(&port->lease))
 		report_held(port, m);
 	else if (first && m->token != 0)
 		report_resume(port, m);
+	else if (m->flag && port->lease.state == LEASE_TURNAROUND)
+		lease_turnaround(&b->host, &port->lease, broker_now_ms(b));
 	else if (m->flag)
-		lease_turnaround(&b->host, &port->lease, clock_now_ms());
+		set_present(port);
 	else
 		set_absent(port, m->text);
 	request_rejoin(port); /* what the last keeper was asked for and did not do */
@@ -127,7 +137,6 @@ report(struct port *port, const struct ipc_message *m)
 static void
 handle_state(struct port *port, const struct ipc_message *m)
 {
-	struct broker *b = port->broker;
 	bool answers = (m->id == 0 && m->type != IPC_READY) ||
 		       (m->id == port->turnaround_id && port->lease.state == LEASE_TURNAROUND);
 
@@ -139,24 +148,41 @@ handle_state(struct port *port, const struct ipc_message *m)
 		set_absent(port, m->text);
 	else if (m->type == IPC_FAULT)
 		set_fault(port, m->text);
-	else if (port->lease.state == LEASE_ABSENT ||
-		 port->lease.state == LEASE_FAULTED) /* PRESENT */
-		lease_turnaround(&b->host, &port->lease, clock_now_ms());
+	else if (port->lease.state == LEASE_ABSENT || port->lease.state == LEASE_FAULTED) {
+		port->rdev = m->number; /* PRESENT */
+		set_present(port);
+	}
 }
 
 static void
 handle_lease(struct port *port, const struct ipc_message *m)
 {
-	if (port->lease.state != LEASE_HELD || m->token != port->lease.token)
+	if (!lease_is_held(&port->lease) || m->token != port->lease.token)
 		return;
 	if (m->type == IPC_GONE) {
-		set_gone(port, m->flag != 0);
+		port_gone(port, m->flag != 0);
 	} else if (m->type == IPC_HUNGUP) {
 		port_end(port, LEASE_HUNGUP, NULL);
+	} else if (m->type == IPC_LINE) {
+		port->line = m->flag;
+		port_line_changed(port);
 	} else {
 		port->holder->descriptions = (unsigned)m->number;
 		publish_port(port);
 	}
+}
+
+/* What the device is: pools may want it now, or no longer. */
+static void
+handle_identity(struct port *port, const struct ipc_message *m)
+{
+	char identity[sizeof(port->identity)];
+
+	snprintf(identity, sizeof(identity), "%.*s", (int)sizeof(identity) - 1, m->text);
+	if (strcmp(port->identity, identity) == 0)
+		return;
+	memcpy(port->identity, identity, sizeof(identity));
+	pool_changed(port->broker);
 }
 
 static void
@@ -178,7 +204,17 @@ handle(struct port *port, const struct ipc_message *m, int fd)
 	case IPC_GONE:
 	case IPC_COUNT:
 	case IPC_HUNGUP:
+	case IPC_LINE:
 		handle_lease(port, m);
+		break;
+	case IPC_STRANGER:
+		foreign_stranger(port, m->flag);
+		break;
+	case IPC_IDENTITY:
+		handle_identity(port, m);
+		break;
+	case IPC_MEMO:
+		port_remember(port, m->text);
 		break;
 	case IPC_BUSY:
 		port_expect(port, m->number + BROKER_KEEPER_MS);
@@ -202,7 +238,7 @@ recover(struct port *port)
 	log_line("back port=%s state=%s", port->config.name, lease_state_name(port->lease.state));
 	lease_expect(&b->host, &port->lease, LEASE_NEVER);
 	if (port->lease.state == LEASE_FAULTED) {
-		lease_turnaround(&b->host, &port->lease, clock_now_ms());
+		set_present(port);
 	} else {
 		port->reason[0] = '\0';
 		port_expect_joining(port);

@@ -47,9 +47,10 @@ close_all(struct request *r)
 void
 request_free(struct request *r)
 {
-	publish_notes(r->port->broker); /* it may stand there */
+	publish_notes(r->broker); /* it may stand there */
 	detach(r);
 	close_all(r);
+	free(r->grown);
 	free(r);
 }
 
@@ -57,7 +58,7 @@ void
 request_free_later(struct request *r)
 {
 	close_all(r);
-	TAILQ_INSERT_TAIL(&r->port->broker->over, r, entry);
+	TAILQ_INSERT_TAIL(&r->broker->over, r, entry);
 }
 
 void
@@ -75,12 +76,14 @@ request_refuse(struct request *r, const char *error, const char *message, bool w
 	struct port *port = r->port;
 	struct peer *p = r->peer;
 	json_t *parameters;
+	const char *name =
+	    r->core.place_count == 0 && *r->pool != '\0' ? r->pool : port->config.name;
 
 	detach(r);
 	if (p == NULL)
 		return;
 	if (!with_holder) {
-		service_error_port(p, error, port, message);
+		service_error(p, error, json_pack("{s:s, s:s}", "port", name, "message", message));
 		return;
 	}
 	parameters =
@@ -93,13 +96,25 @@ request_refuse(struct request *r, const char *error, const char *message, bool w
 static void
 note_leave(const struct request *r, const char *reason)
 {
-	publish_event(r->port->broker,
+	publish_event(r->broker,
 		      &(struct publish_event){ .event = "leave",
 					       .port = r->port,
 					       .request = r,
 					       .reason = reason,
 					       .waited_ms = clock_real_ms() - r->since_real_ms,
 					       .held_ms = -1 });
+}
+
+/* It may not have what it asks for. */
+void
+request_deny(struct request *r)
+{
+	struct peer *p = r->peer;
+
+	detach(r);
+	if (p != NULL)
+		service_error(p, VARLINK_ERROR("PermissionDenied"), json_object());
+	request_free(r);
 }
 
 void
@@ -126,86 +141,56 @@ request_revoked(struct request *r)
 	request_free(r);
 }
 
+/* To those that it could have. */
+static void
+publish_ports(const struct request *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->core.place_count; i++)
+		publish_port((struct port *)r->core.places[i].port);
+}
+
+/* "modem0", or "modem1 (of pool modem)". */
+static const char *
+target(const struct request *r, char text[160])
+{
+	if (r->core.place_count == 0)
+		snprintf(text, 160, "%s", r->pool);
+	else if (*r->pool != '\0')
+		snprintf(text, 160, "%s (of pool %s)", r->port->config.name, r->pool);
+	else
+		snprintf(text, 160, "%s", r->port->config.name);
+	return text;
+}
+
 void
 request_timed_out(struct request *r)
 {
-	const struct port *port = r->port;
-	char why[512], text[768];
+	const struct port *port;
+	char name[160], why[512], text[768];
+	bool absent;
 
-	describe_why(port, why, sizeof(why));
+	request_look_ahead(r);
+	port = r->port;
+	absent = r->core.place_count == 0 || port->lease.state == LEASE_ABSENT;
+	if (r->core.place_count == 0)
+		snprintf(why, sizeof(why), "this pool has no port at the moment");
+	else
+		describe_why(port, why, sizeof(why));
 	note_leave(r, "timeout");
-	publish_port(r->port);
-	if (port->lease.state == LEASE_ABSENT) {
-		snprintf(text, sizeof(text), "%s: %s", port->config.name, why);
+	publish_ports(r);
+	if (absent || r->wait_ms == 0)
+		snprintf(text, sizeof(text), "%s: %s", target(r, name), why);
+	else
+		snprintf(text, sizeof(text), "%s: not to be had within %.3g s: %s", target(r, name),
+			 (double)r->wait_ms / 1000, why);
+	if (absent)
 		request_refuse(r, "io.comlease.Absent", text, false);
-	} else if (r->wait_ms == 0) {
-		snprintf(text, sizeof(text), "%s: %s", port->config.name, why);
-		request_refuse(r, "io.comlease.Busy", text, true);
-	} else {
-		snprintf(text, sizeof(text), "%s: not to be had within %.3g s: %s",
-			 port->config.name, (double)r->wait_ms / 1000, why);
-		request_refuse(r, "io.comlease.TimedOut", text, true);
-	}
+	else
+		request_refuse(r, r->wait_ms == 0 ? "io.comlease.Busy" : "io.comlease.TimedOut",
+			       text, true);
 	request_free(r);
-}
-
-/* ---- into the queue ---- */
-
-/* Until when. Who does not want to wait still waits for the cleaning after the last one, as long as
- * nobody is before him: that is nobody's being there, only our own work. */
-static uint64_t
-deadline(const struct request *r, uint64_t now)
-{
-	const struct port *port = r->port;
-
-	if (r->wait_ms != 0)
-		return r->until_ms;
-	if (port->lease.state == LEASE_HELD || port->lease.state == LEASE_ABSENT ||
-	    port->lease.waiting > 0)
-		return now;
-	if (port->lease.state == LEASE_FREE && now >= port->broker->hold_until_ms)
-		return now;
-	return now + port->config.hangup_ms + port->config.settle_ms + port->config.drain_ms +
-	       BROKER_HOLD_MS + BROKER_KEEPER_MS;
-}
-
-struct requests *
-request_kin(const struct request *r)
-{
-	return &r->port->kin[(unsigned)r->pid % BROKER_KIN_BUCKETS];
-}
-
-void
-request_dequeued(struct request *r)
-{
-	TAILQ_REMOVE(request_kin(r), r, kin);
-}
-
-bool
-request_queue(struct request *r)
-{
-	struct port *port = r->port;
-	struct broker *b = port->broker;
-	uint64_t now = clock_now_ms();
-	char text[128];
-
-	if (port->lease.waiting >= port->config.queue_max) {
-		snprintf(text, sizeof(text), "%s: %zu wait already, as many as max-waiters allows",
-			 port->config.name, port->lease.waiting);
-		request_refuse(r, "io.comlease.QueueFull", text, false);
-		request_free(r);
-		return false;
-	}
-	r->core.deadline_ms = deadline(r, now);
-	r->stage = REQUEST_WAITING;
-	TAILQ_INSERT_TAIL(request_kin(r), r, kin);
-	lease_request(&b->host, &port->lease, &r->core, now);
-	publish_note(
-	    b,
-	    &(struct publish_event){
-		.event = "request", .port = port, .request = r, .waited_ms = -1, .held_ms = -1 });
-	publish_port(port);
-	return true;
 }
 
 /* ---- a new one ---- */
@@ -220,37 +205,97 @@ since(const struct broker *b, int64_t waited_ms, uint64_t now)
 	return (uint64_t)waited_ms < now ? now - (uint64_t)waited_ms : 0;
 }
 
-void
-request_new(struct port *port, struct peer *peer, const struct request_wish *wish)
+static struct request *
+new_request(struct broker *b, struct peer *peer, const struct request_wish *wish)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	size_t ports = wish->pool != NULL ? b->config.port_count : 1;
+	struct request *r = calloc(1, sizeof(*r) + ports * sizeof(r->places[0]));
 	uint64_t now = clock_now_ms();
 
+	if (r == NULL)
+		return NULL;
+	r->broker = b;
+	r->port = wish->port != NULL ? wish->port : TAILQ_FIRST(&b->ports);
+	r->place_max = ports;
+	r->core.places = r->places;
+	r->pid = peer->pid;
+	r->uid = peer->uid;
+	r->fd = r->pidfd = r->stat = -1;
+	r->told.ahead = -1;
+	r->wait_ms = wish->wait_ms;
+	r->until_ms = wish->wait_ms < 0 ? LEASE_NEVER : now + (uint64_t)wish->wait_ms;
+	r->max_hold_ms = wish->max_hold_ms;
+	r->grace_ms = wish->grace_ms;
+	r->priority = wish->priority;
+	r->more = wish->more;
+	r->core.standby = wish->standby;
+	r->core.since_ms = since(b, wish->waited_ms, now);
+	r->since_real_ms = clock_real_ms() - (int64_t)(now - r->core.since_ms);
+	snprintf(r->label, sizeof(r->label), "%s", wish->label != NULL ? wish->label : "");
+	snprintf(r->key, sizeof(r->key), "%s", wish->key != NULL ? wish->key : "");
+	snprintf(r->class, sizeof(r->class), "%s", wish->class != NULL ? wish->class : "");
+	snprintf(r->pool, sizeof(r->pool), "%s", wish->pool != NULL ? wish->pool->name : "");
+	if (peer->command[0] == '\0')
+		kin_command(peer->pid, peer->command, sizeof(peer->command));
+	log_escape(peer->command, r->command, sizeof(r->command));
+	return r;
+}
+
+/* A port that its client may ask for; NULL: there are only others. */
+static struct port *
+first_port(const struct request *r, const struct request_wish *wish)
+{
+	bool some = false;
+	struct port *port;
+
+	if (wish->port != NULL)
+		return access_peer_may_ask(r->peer, wish->port, NULL) ? wish->port : NULL;
+	TAILQ_FOREACH (port, &r->broker->ports, entry) {
+		if (!pool_has(wish->pool, port))
+			continue;
+		some = true;
+		if (access_peer_may_ask(r->peer, port, r->pool))
+			return port;
+	}
+	return some ? NULL : r->port;
+}
+
+static void
+refuse_new(struct peer *peer, const struct request_wish *wish, const char *error, const char *why)
+{
+	const char *name = wish->port != NULL ? wish->port->config.name : wish->pool->name;
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s: %s", name, why);
+	service_error(peer, error, json_pack("{s:s, s:s}", "port", name, "message", text));
+}
+
+void
+request_new(struct broker *b, struct peer *peer, const struct request_wish *wish)
+{
+	struct request *r;
+
+	if (TAILQ_EMPTY(&b->ports)) {
+		refuse_new(peer, wish, "io.comlease.Absent", "no port is configured");
+		return;
+	}
+	r = new_request(b, peer, wish);
 	if (r == NULL) {
-		service_error_port(peer, "io.comlease.OpenFailed", port,
-				   "the broker has no memory");
+		refuse_new(peer, wish, "io.comlease.OpenFailed", "the broker has no memory");
 		return;
 	}
 	if (peer->request != NULL)
 		request_gone(peer->request);
-	r->port = port;
 	r->peer = peer;
 	peer->request = r;
-	r->pid = peer->pid;
-	r->uid = peer->uid;
-	r->fd = r->pidfd = r->stat = -1;
-	r->told_ahead = -1;
-	r->wait_ms = wish->wait_ms;
-	r->until_ms = wish->wait_ms < 0 ? LEASE_NEVER : now + (uint64_t)wish->wait_ms;
-	r->more = wish->more;
-	r->core.priority = wish->priority;
-	r->core.since_ms = since(port->broker, wish->waited_ms, now);
-	r->since_real_ms = clock_real_ms() - (int64_t)(now - r->core.since_ms);
-	snprintf(r->label, sizeof(r->label), "%s", wish->label != NULL ? wish->label : "");
-	snprintf(r->key, sizeof(r->key), "%s", wish->key != NULL ? wish->key : "");
-	if (peer->command[0] == '\0')
-		kin_command(peer->pid, peer->command, sizeof(peer->command));
-	log_escape(peer->command, r->command, sizeof(r->command));
+	r->port = first_port(r, wish);
+	if (r->port == NULL) {
+		r->port = wish->port != NULL ? wish->port : TAILQ_FIRST(&b->ports);
+		request_deny(r);
+		return;
+	}
+	if (*r->class == '\0')
+		access_class(peer, r->port, peer->command, r->class);
 	request_route(r);
 }
 
@@ -268,7 +313,7 @@ request_gone(struct request *r)
 	case REQUEST_ASKING:
 		TAILQ_REMOVE(&port->asking, r, entry);
 		request_free(r);
-		if (port->lease.state == LEASE_HELD)
+		if (lease_is_held(&port->lease))
 			request_ask_next(port);
 		break;
 	case REQUEST_JOINING:
@@ -276,10 +321,9 @@ request_gone(struct request *r)
 		request_free(r);
 		break;
 	case REQUEST_WAITING:
-		lease_cancel(&port->broker->host, &r->core);
-		request_dequeued(r);
+		request_leave(r);
 		note_leave(r, "gone");
-		publish_port(port);
+		publish_ports(r);
 		request_free(r);
 		break;
 	case REQUEST_GRANTED:

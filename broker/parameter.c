@@ -55,6 +55,11 @@ take(const struct parameter *parameter, json_t *value)
 			return false;
 		*(json_int_t *)parameter->to = number;
 		return true;
+	case PARAMETER_BOOL:
+		if (!json_is_boolean(value))
+			return false;
+		*(bool *)parameter->to = json_is_true(value);
+		return true;
 	case PARAMETER_NAMES:
 		if (!is_names(value))
 			return false;

@@ -6,12 +6,14 @@
 #define COMLEASE_PARAMETER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 enum parameter_type {
 	PARAMETER_NAME,
 	PARAMETER_TEXT,
 	PARAMETER_KEY,
 	PARAMETER_NUMBER,
+	PARAMETER_BOOL,
 	PARAMETER_NAMES
 };
 
@@ -19,7 +21,7 @@ struct parameter {
 	const char *name;
 	enum parameter_type type;
 	json_int_t min, max; /* of a number; of a text the bytes at most */
-	void *to;            /* const char **, json_int_t *, json_t ** */
+	void *to;            /* const char **, json_int_t *, bool *, json_t ** */
 };
 
 #define PARAMETER_END                                                                              \

@@ -3,25 +3,28 @@
  * which pipelines is served in its order and costs one message at most; meanwhile the end of the
  * connection is watched for (EV_CLOSED), since that is how a waiter leaves. Reading is switched off
  * only when something comes that may not be read yet: who does not pipeline costs no epoll_ctl().
+ *
+ * Who closes with a reply unread leaves EPOLLERR behind, and libevent takes that for EV_READ and
+ * EV_WRITE alone: EV_CLOSED never comes, and epoll_wait() returns at once for ever. So on_read()
+ * looks for the end too, and while reading is off the end is watched by an epoll instance of its
+ * own, which is readable then, whatever the end was like.
  */
 #include "peer.h"
 
-#include "kin.h"
 #include "log.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77
-#endif
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
 #endif
@@ -38,16 +41,50 @@ is_engaged(const struct peer *p)
 	return p->busy || p->closing;
 }
 
+/* The end, without what may be read. -errno. */
+static int
+watch_end_apart(struct peer *p)
+{
+	struct event_base *base = event_get_base(&p->end);
+	struct epoll_event e = { .events = EPOLLRDHUP };
+
+	p->apart = epoll_create1(EPOLL_CLOEXEC);
+	if (p->apart < 0 || epoll_ctl(p->apart, EPOLL_CTL_ADD, p->socket, &e) < 0)
+		return -errno;
+	event_del(&p->end);
+	event_assign(&p->end, base, p->apart, EV_PERSIST | EV_READ, on_end, p);
+	return event_add(&p->end, NULL) < 0 ? -ENOMEM : 0;
+}
+
+static void
+watch_end_again(struct peer *p)
+{
+	struct event_base *base = event_get_base(&p->end);
+
+	event_del(&p->end);
+	close(p->apart);
+	p->apart = -1;
+	event_assign(&p->end, base, p->socket, EV_PERSIST | EV_CLOSED, on_end, p);
+	event_add(&p->end, NULL);
+}
+
 static void
 read_on(struct peer *p, bool on)
 {
+	int error;
+
 	if (on == p->reading)
 		return;
 	p->reading = on;
-	if (on)
+	if (on) {
+		watch_end_again(p);
 		event_add(&p->read, NULL);
-	else
-		event_del(&p->read);
+		return;
+	}
+	event_del(&p->read);
+	error = watch_end_apart(p);
+	if (error < 0)
+		peer_kill(p, strerror(-error));
 }
 
 static void
@@ -90,6 +127,7 @@ peer_new(struct event_base *base, int socket, const struct peer_handler *handler
 		return -ENOMEM;
 	}
 	p->socket = socket;
+	p->apart = -1;
 	p->handler = handler;
 	p->owner = owner;
 	varlink_init(&p->wire, socket, VARLINK_REQUEST_BYTES_MAX, false);
@@ -239,6 +277,14 @@ on_late(evutil_socket_t socket, short what, void *arg)
 	peer_kill(arg, "its request did not arrive whole within 5 s");
 }
 
+static bool
+has_ended(const struct peer *p)
+{
+	struct pollfd end = { .fd = p->socket, .events = POLLRDHUP };
+
+	return poll(&end, 1, 0) > 0;
+}
+
 static void
 on_read(evutil_socket_t socket, short what, void *arg)
 {
@@ -248,7 +294,10 @@ on_read(evutil_socket_t socket, short what, void *arg)
 	(void)socket;
 	(void)what;
 	if (is_engaged(p)) {
-		read_on(p, false);
+		if (has_ended(p))
+			end(p);
+		else
+			read_on(p, false);
 		return;
 	}
 	result = varlink_receive(&p->wire);
@@ -292,17 +341,6 @@ peer_has_read_all(const struct peer *p)
 
 	return varlink_unsent(&p->wire) == 0 && ioctl(p->socket, SIOCOUTQ, &unread) == 0 &&
 	       unread == 0;
-}
-
-int
-peer_pidfd(const struct peer *p)
-{
-	int fd;
-	socklen_t size = sizeof(fd);
-
-	if (getsockopt(p->socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0)
-		return fd;
-	return kin_pidfd(p->pid);
 }
 
 /* ---- the end ---- */
@@ -361,6 +399,9 @@ peer_free(struct peer *p)
 	event_del(&p->write);
 	event_del(&p->late);
 	varlink_clear(&p->wire);
+	if (p->apart >= 0)
+		close(p->apart);
 	peer_discard(p->socket);
+	free(p->groups);
 	free(p);
 }

@@ -38,8 +38,12 @@ struct peer {
 	TAILQ_ENTRY(peer) entry, dead_entry;
 	pid_t pid;
 	uid_t uid;
-	char command[16]; /* its name when it first asked; "" before */
-	int socket;
+	char command[16];     /* its name when it first asked; "" before */
+	uint64_t start_ticks; /* when its process started, once that has been asked; 0 */
+	int socket, apart;    /* apart: an epoll instance, while reading is off; -1 */
+	gid_t *groups;        /* see peer_groups() */
+	size_t group_count;
+	bool knows_groups;
 	bool busy;    /* a call is being answered */
 	bool closing; /* what is in the outbox, then the end */
 	bool dead;
@@ -48,6 +52,7 @@ struct peer {
 	/* The owner's. */
 	struct request *request; /* it waits, or has been granted and not attached */
 	struct subscription *subscription;
+	struct watch *watch;
 };
 
 /* Takes the socket over, also on failure. -errno: it was closed. */
@@ -67,6 +72,10 @@ void peer_kill(struct peer *, const char *why);
 
 /* True if nothing that was sent is still unread by the client. */
 bool peer_has_read_all(const struct peer *);
+
+/* The client's groups as the kernel has them on the socket (SO_PEERGROUPS, and its own gid), read
+ * once: *groups stays the peer's. The number of them; 0: not to be had. */
+size_t peer_groups(const struct peer *, const gid_t **groups);
 
 /* A new pidfd of the client's process, or -errno. */
 int peer_pidfd(const struct peer *);

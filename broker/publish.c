@@ -106,25 +106,47 @@ publish_removed(struct port *port)
 		if (p->dead || p->subscription->kind != SUBSCRIBE_LIST ||
 		    !concerns(p->subscription, port->config.name))
 			continue;
-		send_ports(p, json_pack("[{s:s, s:s, s:s, s:s, s:I, s:b, s:i, s:[]}]", "name",
+		send_ports(p, json_pack("[{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:i, s:[]}]", "name",
 					port->config.name, "device", port->config.device, "state",
 					"absent", "reason", "no longer configured", "since",
-					(json_int_t)clock_real_ms(), "revocable",
+					(json_int_t)clock_real_ms(), "disabled", 0, "revocable",
 					(int)port->config.revocable, "waiting", 0, "waiters"));
 	}
+}
+
+/* Anything that was not told yet. */
+static bool
+is_news(struct request *r, int64_t ahead)
+{
+	const struct port *port = r->port;
+	const struct request_told now = {
+		.ahead = ahead,
+		.token = port->lease.token,
+		.port = port,
+		.state = port->lease.state,
+		.busy = port->lease.busy,
+		.foreigner = foreign_is_looking(port) ? -1 : port->foreign.pid,
+	};
+	const struct request_told *old = &r->told;
+	bool news = now.ahead != old->ahead || now.token != old->token || now.port != old->port ||
+		    now.state != old->state || now.busy != old->busy ||
+		    now.foreigner != old->foreigner;
+
+	r->told = now;
+	return news;
 }
 
 void
 publish_waiting(struct request *r)
 {
-	size_t ahead = lease_ahead(&r->core);
+	const struct lease_place *place;
+	size_t ahead;
 
-	if (r->told_ahead == (int64_t)ahead && r->told_token == r->port->lease.token &&
-	    r->told_state == r->port->lease.state)
+	request_look_ahead(r);
+	place = lease_place_at(&r->core, &r->port->lease);
+	ahead = place != NULL ? lease_ahead(place) : 0;
+	if (!is_news(r, (int64_t)ahead))
 		return;
-	r->told_ahead = (int64_t)ahead;
-	r->told_token = r->port->lease.token;
-	r->told_state = r->port->lease.state;
 	peer_send(
 	    r->peer,
 	    varlink_reply_new(json_pack("{s:o}", "waiting", describe_waiting(r, ahead)), true), -1);
@@ -133,11 +155,11 @@ publish_waiting(struct request *r)
 static void
 tell_waiters(struct port *port)
 {
-	struct lease_request *each = lease_first(&port->lease), *next;
+	struct lease_place *each = lease_first(&port->lease), *next;
 	int shown;
 
 	for (shown = 0; each != NULL && shown < BROKER_WAITERS_SHOWN; each = next, shown++) {
-		struct request *r = (struct request *)each;
+		struct request *r = (struct request *)each->request;
 
 		next =
 		    lease_after(each); /* sending can end a connection, and with it the request */
@@ -193,6 +215,7 @@ publish_init(struct broker *b)
 {
 	b->publish_ms = b->notes_ms = LEASE_NEVER;
 	TAILQ_INIT(&b->over);
+	TAILQ_INIT(&b->ended);
 }
 
 /* ---- events ---- */
@@ -221,25 +244,36 @@ put_number(char *line, size_t n, size_t size, const char *key, int64_t value)
 	return put(line, n, size, key, text);
 }
 
+/* Who it is about: a client, or somebody outside. */
+static size_t
+put_process(char *line, size_t n, size_t size, int64_t pid, int64_t uid, const char *command)
+{
+	n = put_number(line, n, size, "pid", pid);
+	n = put_number(line, n, size, "uid", uid);
+	if (*command != '\0' && n < size) /* escaped when it was read */
+		n += (size_t)snprintf(
+		    line + n, size - n,
+		    strchr(command, ' ') != NULL ? " command=\"%s\"" : " command=%s", command);
+	return n;
+}
+
 static void
 log_event(const struct publish_event *e)
 {
 	const struct request *r = e->request;
-	char line[900];
+	const struct foreign *f = e->foreign;
+	char line[1000];
 	size_t n = 0;
 
 	line[0] = '\0';
 	n = put(line, n, sizeof(line), "port", e->port->config.name);
 	n = put_number(line, n, sizeof(line), "token", e->token != 0 ? (int64_t)e->token : -1);
-	if (r != NULL) {
-		n = put_number(line, n, sizeof(line), "pid", r->pid);
-		n = put_number(line, n, sizeof(line), "uid", (int64_t)r->uid);
-		if (*r->command != '\0') /* escaped when it was read */
-			n += (size_t)snprintf(line + n, sizeof(line) - n,
-					      strchr(r->command, ' ') != NULL ? " command=\"%s\""
-									      : " command=%s",
-					      r->command);
+	if (f != NULL && f->pid > 0) {
+		n = put_process(line, n, sizeof(line), f->pid, (int64_t)f->uid, f->command);
+	} else if (r != NULL) {
+		n = put_process(line, n, sizeof(line), r->pid, (int64_t)r->uid, r->command);
 		n = put(line, n, sizeof(line), "label", *r->label != '\0' ? r->label : NULL);
+		n = put(line, n, sizeof(line), "class", *r->class != '\0' ? r->class : NULL);
 	}
 	n = put(line, n, sizeof(line), "state", e->state);
 	n = put(line, n, sizeof(line), "reason", e->reason);
@@ -250,26 +284,45 @@ log_event(const struct publish_event *e)
 }
 
 static json_t *
+describe_owner(const struct publish_event *e)
+{
+	const struct foreign *f = e->foreign;
+
+	if (f != NULL && f->pid > 0)
+		return json_pack("{s:I, s:I, s:s*}", "pid", (json_int_t)f->pid, "uid",
+				 (json_int_t)f->uid, "command",
+				 *f->command != '\0' ? f->command : NULL);
+	return e->request == NULL || f != NULL ? NULL : describe_process(e->request);
+}
+
+static json_t *
 describe_event(const struct publish_event *e)
 {
-	const struct request *r = e->request;
+	const struct request *r = e->foreign == NULL ? e->request : NULL;
 
-	return json_pack("{s:I, s:s, s:s, s:o*, s:o*, s:s*, s:s*, s:s*, s:o*, s:o*, s:s*}", "time",
-			 (json_int_t)e->time_ms, "event", e->event, "port", e->port->config.name,
-			 "token", e->token == 0 ? NULL : json_integer((json_int_t)e->token),
-			 "owner", r == NULL ? NULL : describe_process(r), "label",
-			 r == NULL || *r->label == '\0' ? NULL : r->label, "state", e->state,
-			 "reason", e->reason, "waited",
-			 e->waited_ms < 0 ? NULL : json_integer(e->waited_ms), "held",
-			 e->held_ms < 0 ? NULL : json_integer(e->held_ms), "detail", e->detail);
+	return json_pack(
+	    "{s:I, s:s, s:s, s:o*, s:o*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*, s:s*}", "time",
+	    (json_int_t)e->time_ms, "event", e->event, "port", e->port->config.name, "token",
+	    e->token == 0 ? NULL : json_integer((json_int_t)e->token), "owner", describe_owner(e),
+	    "label", r == NULL || *r->label == '\0' ? NULL : r->label, "class",
+	    r == NULL || *r->class == '\0' ? NULL : r->class, "state", e->state, "reason",
+	    e->reason, "waited", e->waited_ms < 0 ? NULL : json_integer(e->waited_ms), "held",
+	    e->held_ms < 0 ? NULL : json_integer(e->held_ms), "detail", e->detail);
 }
 
 static void
-emit(struct broker *b, const struct publish_event *e)
+emit(struct broker *b, const struct publish_event *noted)
 {
+	struct publish_event with = *noted;
+	const struct publish_event *e = &with;
+	char pool[CONFIG_NAME_MAX + 8];
 	struct peer *p;
 	json_t *event;
 
+	if (e->detail == NULL && e->token == 0 && e->request != NULL && *e->request->pool != '\0') {
+		snprintf(pool, sizeof(pool), "pool %s", e->request->pool);
+		with.detail = pool;
+	}
 	log_event(e);
 	if (b->monitors == 0)
 		return;
@@ -299,7 +352,14 @@ publish_note(struct broker *b, const struct publish_event *e)
 		publish_notes(b);
 	b->notes[b->note_count] = *e;
 	b->notes[b->note_count].time_ms = clock_real_ms();
-	if (b->note_count++ > 0)
+	b->note_count++;
+	publish_notes_later(b);
+}
+
+void
+publish_notes_later(struct broker *b)
+{
+	if (b->notes_ms != LEASE_NEVER)
 		return;
 	b->notes_ms = clock_now_ms() + NOTES_MS;
 	broker_alarm(b, b->notes_ms);
@@ -311,7 +371,7 @@ publish_notes(struct broker *b)
 	size_t i, n = b->note_count;
 	struct request *over;
 
-	if (n == 0)
+	if (b->notes_ms == LEASE_NEVER)
 		return;
 	b->note_count = 0;
 	b->notes_ms = LEASE_NEVER;
@@ -324,4 +384,5 @@ publish_notes(struct broker *b)
 		TAILQ_REMOVE(&b->over, over, entry);
 		request_free(over);
 	}
+	watch_tell_later(b);
 }

@@ -1,6 +1,6 @@
 /*
- * service.c - the methods of io.comlease: decode, call the broker, encode. Those that end a lease
- * are in service_end.c.
+ * service.c - the methods of io.comlease: decode, call the broker, encode. Which are in which file
+ * stands in service.h.
  */
 #include "broker.h"
 #include "log.h"
@@ -13,58 +13,72 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MS_MAX (INT64_C(1) << 40)
+
 extern const char comlease_varlink[]; /* the interface definition, embedded */
-
-/* ---- errors ---- */
-
-void
-service_error(struct peer *p, const char *error, json_t *parameters)
-{
-	peer_send(p, varlink_error_new(error, parameters), -1);
-	peer_done(p);
-}
-
-void
-service_error_port(struct peer *p, const char *error, const struct port *port, const char *message)
-{
-	service_error(p, error,
-		      json_pack("{s:s, s:s}", "port", port->config.name, "message", message));
-}
-
-void
-service_invalid(struct peer *p, const char *parameter)
-{
-	service_error(p, VARLINK_ERROR("InvalidParameter"),
-		      json_pack("{s:s}", "parameter", parameter));
-}
-
-void
-service_no_such_port(struct broker *b, struct peer *p, const char *name)
-{
-	json_t *names = json_array();
-	struct port *port;
-
-	TAILQ_FOREACH (port, &b->ports, entry)
-		json_array_append_new(names, json_string(port->config.name));
-	service_error(p, INTERFACE "NoSuchPort",
-		      json_pack("{s:s, s:o}", "port", name, "ports", names));
-}
 
 /* ---- List, Monitor ---- */
 
-/* The first name that is no port, or NULL. */
+/* The first name that is neither a port's nor a pool's, or NULL. */
 static const char *
-unknown_port(struct broker *b, const json_t *names)
+unknown_name(struct broker *b, const json_t *names)
 {
 	const json_t *each;
 	size_t i;
 
 	json_array_foreach (names, i, each)
-		if (broker_find_port(b, json_string_value(each)) == NULL)
+		if (broker_find_port(b, json_string_value(each)) == NULL &&
+		    config_find_pool(&b->config, json_string_value(each)) == NULL)
 			return json_string_value(each);
 	return NULL;
 }
 
+static bool
+has_name(const json_t *names, const char *name)
+{
+	const json_t *each;
+	size_t i;
+
+	json_array_foreach (names, i, each)
+		if (strcmp(json_string_value(each), name) == 0)
+			return true;
+	return false;
+}
+
+static int
+add_name(json_t *names, const char *name)
+{
+	return has_name(names, name) ? 0 : json_array_append_new(names, json_string(name));
+}
+
+/* The names with, behind a pool's, those of its ports; each once. A new reference, NULL: no
+ * memory. */
+static json_t *
+expand(struct broker *b, const json_t *names)
+{
+	json_t *all = json_array();
+	const struct config_pool *pool;
+	const struct port *port;
+	const json_t *each;
+	int error = 0;
+	size_t i;
+
+	json_array_foreach (names, i, each) {
+		error |= add_name(all, json_string_value(each));
+		pool = config_find_pool(&b->config, json_string_value(each));
+		if (pool == NULL)
+			continue;
+		TAILQ_FOREACH (port, &b->ports, entry)
+			if (pool_has(pool, port))
+				error |= add_name(all, port->config.name);
+	}
+	if (error == 0)
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
+/* names: expanded, or NULL: all. */
 static json_t *
 list_ports(struct broker *b, const json_t *names)
 {
@@ -78,65 +92,86 @@ list_ports(struct broker *b, const json_t *names)
 		TAILQ_FOREACH (port, &b->ports, entry)
 			error |= json_array_append_new(ports, describe_port(port));
 	}
-	json_array_foreach (names, i, each)
-		error |= json_array_append_new(
-		    ports, describe_port(broker_find_port(b, json_string_value(each))));
+	json_array_foreach (names, i, each) {
+		port = broker_find_port(b, json_string_value(each));
+		if (port != NULL) /* else a pool's */
+			error |= json_array_append_new(ports, describe_port(port));
+	}
 	if (error == 0)
 		return ports;
 	json_decref(ports);
 	return NULL;
 }
 
+static json_t *
+list(struct broker *b, const json_t *names, const json_t *expanded)
+{
+	return json_pack("{s:o, s:o}", "ports", list_ports(b, expanded), "pools",
+			 describe_pools(b, names));
+}
+
 static void
 subscribe(struct broker *b, struct peer *p, enum subscription_kind kind, json_t *names,
-	  const char *member, json_t *first)
+	  json_t *first)
 {
 	if (publish_subscribe(b, p, kind, names) < 0) {
 		json_decref(first);
 		peer_kill(p, "no memory");
 		return;
 	}
-	peer_send(p, varlink_reply_new(json_pack("{s:o}", member, first), true), -1);
+	peer_send(p, varlink_reply_new(first, true), -1);
+}
+
+/* The parameter of both. False: the call is answered. *expanded: a new reference, or NULL: all. */
+static bool
+take_names(struct broker *b, struct peer *p, const struct varlink_call *call, json_t **names,
+	   json_t **expanded)
+{
+	const struct parameter parameters[] = { { "ports", PARAMETER_NAMES, 0, 0, names },
+						PARAMETER_END };
+	const char *wrong = parameter_take_all(call->parameters, parameters);
+
+	*expanded = NULL;
+	if (wrong != NULL) {
+		service_invalid(p, wrong);
+	} else if ((wrong = unknown_name(b, *names)) != NULL) {
+		service_no_such_port(b, p, wrong);
+	} else if (*names == NULL || (*expanded = expand(b, *names)) != NULL) {
+		return true;
+	} else {
+		peer_kill(p, "no memory");
+	}
+	return false;
 }
 
 static void
 method_list(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
-	json_t *names = NULL;
-	const struct parameter parameters[] = { { "ports", PARAMETER_NAMES, 0, 0, &names },
-						PARAMETER_END };
-	const char *wrong = parameter_take_all(call->parameters, parameters);
+	json_t *names = NULL, *expanded;
 
-	if (wrong != NULL) {
-		service_invalid(p, wrong);
-	} else if ((wrong = unknown_port(b, names)) != NULL) {
-		service_no_such_port(b, p, wrong);
-	} else if (call->more) {
-		subscribe(b, p, SUBSCRIBE_LIST, names, "ports", list_ports(b, names));
+	if (!take_names(b, p, call, &names, &expanded))
+		return;
+	if (call->more) {
+		subscribe(b, p, SUBSCRIBE_LIST, expanded, list(b, names, expanded));
 	} else {
-		peer_send(
-		    p, varlink_reply_new(json_pack("{s:o}", "ports", list_ports(b, names)), false),
-		    -1);
+		peer_send(p, varlink_reply_new(list(b, names, expanded), false), -1);
 		peer_done(p);
 	}
+	json_decref(expanded);
 }
 
 static void
 method_monitor(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
-	json_t *names = NULL;
-	const struct parameter parameters[] = { { "ports", PARAMETER_NAMES, 0, 0, &names },
-						PARAMETER_END };
-	const char *wrong = parameter_take_all(call->parameters, parameters);
+	json_t *names = NULL, *expanded;
 
-	if (wrong != NULL)
-		service_invalid(p, wrong);
-	else if ((wrong = unknown_port(b, names)) != NULL)
-		service_no_such_port(b, p, wrong);
-	else if (!call->more)
+	if (!take_names(b, p, call, &names, &expanded))
+		return;
+	if (!call->more)
 		service_error(p, VARLINK_ERROR("ExpectedMore"), json_object());
 	else
-		subscribe(b, p, SUBSCRIBE_MONITOR, names, "events", json_array());
+		subscribe(b, p, SUBSCRIBE_MONITOR, expanded, json_pack("{s:[]}", "events"));
+	json_decref(expanded);
 }
 
 /* ---- Acquire, Attach ---- */
@@ -152,24 +187,47 @@ find_device(struct broker *b, const char *device, uint64_t rdev)
 	return NULL;
 }
 
+/* A port's name, a pool's, or a device: false if there is none of that name. */
+static bool
+find_wish(struct broker *b, const char *name, const char *device, uint64_t rdev,
+	  struct request_wish *wish)
+{
+	wish->port = name != NULL ? broker_find_port(b, name) : find_device(b, device, rdev);
+	if (wish->port == NULL && name != NULL)
+		wish->pool = config_find_pool(&b->config, name);
+	return wish->port != NULL || wish->pool != NULL;
+}
+
+void
+service_ask(struct broker *b, struct peer *p, const struct request_wish *wish)
+{
+	request_new(b, p, wish);
+	broker_settle(b);
+	if (p->request != NULL && p->request->stage == REQUEST_WAITING && p->request->more)
+		publish_waiting(p->request);
+}
+
 static void
 method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call)
 {
 	struct request_wish wish = { .more = call->more };
 	const char *name = NULL, *device = NULL, *wrong;
-	json_int_t rdev = 0, wait = -1, priority = 0, waited = 0;
+	json_int_t rdev = 0, wait = -1, priority = 0, hold = -1, grace = -1, waited = 0;
 	const struct parameter parameters[] = {
 		{ "port", PARAMETER_NAME, 0, 0, &name },
 		{ "device", PARAMETER_TEXT, 0, 4096, &device },
 		{ "rdev", PARAMETER_NUMBER, 0, INT64_MAX, &rdev },
-		{ "wait", PARAMETER_NUMBER, 0, INT64_C(1) << 40, &wait },
+		{ "wait", PARAMETER_NUMBER, 0, MS_MAX, &wait },
+		{ "class", PARAMETER_NAME, 0, 0, &wish.class },
 		{ "priority", PARAMETER_NUMBER, -100, 100, &priority },
+		{ "standby", PARAMETER_BOOL, 0, 0, &wish.standby },
+		{ "maxHold", PARAMETER_NUMBER, 1, MS_MAX, &hold },
+		{ "yieldGrace", PARAMETER_NUMBER, 0, MS_MAX, &grace },
 		{ "label", PARAMETER_NAME, 0, 0, &wish.label },
 		{ "key", PARAMETER_KEY, 0, 0, &wish.key },
-		{ "waited", PARAMETER_NUMBER, 0, INT64_C(1) << 40, &waited },
+		{ "waited", PARAMETER_NUMBER, 0, MS_MAX, &waited },
 		PARAMETER_END
 	};
-	struct port *port;
 
 	wrong = parameter_take_all(call->parameters, parameters);
 	if (wrong == NULL && (name == NULL) == (device == NULL))
@@ -178,24 +236,16 @@ method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call
 		service_invalid(p, wrong);
 		return;
 	}
-	port = name != NULL ? broker_find_port(b, name) : find_device(b, device, (uint64_t)rdev);
-	if (port == NULL) {
+	if (!find_wish(b, name, device, (uint64_t)rdev, &wish)) {
 		service_no_such_port(b, p, name != NULL ? name : device);
 		return;
 	}
 	wish.wait_ms = wait;
 	wish.waited_ms = waited;
+	wish.max_hold_ms = hold;
+	wish.grace_ms = grace;
 	wish.priority = (int)priority;
-	request_new(port, p, &wish);
-	broker_settle(b);
-	if (p->request != NULL && p->request->stage == REQUEST_WAITING && p->request->more)
-		publish_waiting(p->request);
-}
-
-void
-service_not_holder(struct peer *p, const char *message)
-{
-	service_error(p, INTERFACE "NotHolder", json_pack("{s:s}", "message", message));
+	service_ask(b, p, &wish);
 }
 
 static void
@@ -221,15 +271,39 @@ method_attach(struct broker *b, struct peer *p, const struct varlink_call *call)
 	(void)b;
 }
 
+/* ---- for the others ---- */
+
+struct port *
+service_find_token(struct broker *b, uint64_t token)
+{
+	struct port *port;
+
+	TAILQ_FOREACH (port, &b->ports, entry)
+		if (lease_is_held(&port->lease) && port->lease.token == token)
+			return port;
+	return NULL;
+}
+
+void
+service_done(struct peer *p)
+{
+	peer_send(p, varlink_reply_new(json_object(), false), -1);
+	peer_done(p);
+}
+
 /* ---- dispatch ---- */
 
 static const struct method {
 	const char *name;
 	void (*run)(struct broker *, struct peer *, const struct varlink_call *);
 } methods[] = {
-	{ "List", method_list },      { "Acquire", method_acquire },
-	{ "Attach", method_attach },  { "Release", service_release },
-	{ "Revoke", service_revoke }, { "Monitor", method_monitor },
+	{ "List", method_list },        { "Acquire", method_acquire },
+	{ "Attach", method_attach },    { "Release", service_release },
+	{ "Revoke", service_revoke },   { "Watch", service_watch },
+	{ "Yield", service_yield },     { "SetBusy", service_busy },
+	{ "Handoff", service_handoff }, { "Evict", service_evict },
+	{ "Disable", service_disable }, { "Enable", service_enable },
+	{ "Monitor", method_monitor },
 };
 
 static const struct varlink_interface interfaces[] = {

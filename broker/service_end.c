@@ -8,20 +8,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static struct port *
-find_token(struct broker *b, uint64_t token)
-{
-	struct port *port;
-
-	TAILQ_FOREACH (port, &b->ports, entry)
-		if (port->lease.state == LEASE_HELD && port->lease.token == token)
-			return port;
-	return NULL;
-}
-
 /* The broker's own user and root may do to any lease what its holder may. */
 static bool
-may_end(const struct peer *p, const struct port *port)
+may_release(const struct peer *p, const struct port *port)
 {
 	return p->uid == 0 || p->uid == geteuid() || p->uid == port->holder->uid;
 }
@@ -32,19 +21,20 @@ end_lease(struct port *port, struct peer *p, enum lease_reason reason, const cha
 {
 	port->revoker = p;
 	port->revoked = reason == LEASE_REVOKED ? port->lease.token : 0;
+	port->forced = reason == LEASE_REVOKED;
 	port_end(port, reason, detail);
 }
 
 static bool
-refused_end(struct peer *p, const struct port *port)
+refused_end(struct peer *p, const struct port *port, bool may)
 {
 	char text[192];
 
-	if (!may_end(p, port)) {
-		service_error(p, VARLINK_ERROR("PermissionDenied"), json_object());
+	if (!may) {
+		service_denied(p);
 		return true;
 	}
-	if (port->config.revocable)
+	if (port->config.revocable || port->lease.lingers) /* of what lingers nothing is open */
 		return false;
 	snprintf(text, sizeof(text),
 		 "%s: configured with \"revocation = none\": only its holder can end "
@@ -61,27 +51,16 @@ service_release(struct broker *b, struct peer *p, const struct varlink_call *cal
 	const struct parameter parameters[] = { { "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
 						PARAMETER_END };
 	const char *wrong = parameter_take_all(call->parameters, parameters);
-	struct port *port = find_token(b, (uint64_t)token);
+	struct port *port = service_find_token(b, (uint64_t)token);
 
 	if (wrong != NULL || token == 0) {
 		service_invalid(p, "token");
 	} else if (port == NULL) {
-		service_error(
-		    p, INTERFACE "Revoked",
-		    json_pack("{s:s, s:s}", "port", "", "message", "that lease has ended"));
-	} else if (!refused_end(p, port)) {
+		service_ended(p);
+	} else if (!refused_end(p, port, may_release(p, port))) {
 		end_lease(port, p, LEASE_RELEASED, NULL);
 		broker_settle(b);
 	}
-}
-
-static void
-nobody_holds(struct peer *p, const struct port *port)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "%s: nobody holds it", port->config.name);
-	service_not_holder(p, text);
 }
 
 void
@@ -101,12 +80,12 @@ service_revoke(struct broker *b, struct peer *p, const struct varlink_call *call
 		service_invalid(p, wrong != NULL ? wrong : "port");
 	} else if (port == NULL) {
 		service_no_such_port(b, p, name);
-	} else if (port->lease.state != LEASE_HELD) {
-		nobody_holds(p, port);
+	} else if (!lease_is_held(&port->lease)) {
+		service_nobody_holds(p, port);
 	} else if (token != 0 && (uint64_t)token != port->lease.token) {
 		service_error_port(p, INTERFACE "Revoked", port,
 				   "that lease has ended; another one holds the port");
-	} else if (!refused_end(p, port)) {
+	} else if (!refused_end(p, port, access_may_revoke(p, port))) {
 		end_lease(port, p, LEASE_REVOKED, reason);
 		broker_settle(b);
 	}
