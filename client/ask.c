@@ -66,7 +66,7 @@ reject_unsendable(char *const *names, int count)
 }
 
 json_t *
-ask_ports(struct comlease *c, char *const *names, int count, int *status)
+ask_list(struct comlease *c, char *const *names, int count, int *status)
 {
 	json_t *reply;
 
@@ -77,14 +77,22 @@ ask_ports(struct comlease *c, char *const *names, int count, int *status)
 		*status = ask_failed(c);
 		return NULL;
 	}
-	json_t *ports = json_incref(json_object_get(reply, "ports"));
+	if (json_is_array(json_object_get(reply, "ports")))
+		return reply;
 	json_decref(reply);
-	if (json_is_array(ports))
-		return ports;
-	json_decref(ports);
 	*status =
 	    cli_fail(CLI_PROTOCOL, "the broker's list has no ports in it: is that comleased?");
 	return NULL;
+}
+
+json_t *
+ask_ports(struct comlease *c, char *const *names, int count, int *status)
+{
+	json_t *list = ask_list(c, names, count, status);
+	json_t *ports = json_incref(json_object_get(list, "ports"));
+
+	json_decref(list);
+	return ports;
 }
 
 /* `known`: an array of names. */
@@ -143,6 +151,57 @@ ask_port_named(json_t *ports, const char *name)
 	return NULL;
 }
 
+static void
+fail_pool(const json_t *pool)
+{
+	const json_t *ports = json_object_get(pool, "ports"), *port;
+	struct text t = { 0 };
+	size_t i;
+
+	text_add_foreign(&t, status_string(pool, "name"));
+	text_add(&t, " is a pool: name one of its ports");
+	json_array_foreach (ports, i, port) {
+		text_add(&t, i ? ", " : ": ");
+		text_add_foreign(&t, json_string_value(port));
+	}
+	cli_fail(CLI_NO_PORT, "%s", t.s);
+	text_free(&t);
+}
+
+const json_t *
+ask_port_in(json_t *list, const char *name)
+{
+	const json_t *pools = json_object_get(list, "pools"), *pool;
+	size_t i;
+
+	json_array_foreach (pools, i, pool) {
+		const char *s = status_string(pool, "name");
+		if (s && strcmp(s, name) == 0) {
+			fail_pool(pool);
+			return NULL;
+		}
+	}
+	return ask_port_named(json_object_get(list, "ports"), name);
+}
+
+int
+ask_not_allowed(const json_t *port, const json_t *lease, const char *verb, const char *key)
+{
+	struct text t = { 0 };
+
+	text_add_foreign(&t, status_string(port, "name"));
+	if (lease) {
+		text_add(&t, ": held by ");
+		status_process(&t, status_object(lease, "owner"));
+	}
+	text_addf(
+	    &t, ": only %sroot, the broker's own user and whom `%s` in comlease.conf names may %s",
+	    lease ? "that user, " : "", key, verb);
+	cli_fail(CLI_DENIED, "%s", t.s);
+	text_free(&t);
+	return CLI_DENIED;
+}
+
 static int
 no_broker(const struct comlease *c)
 {
@@ -159,8 +218,14 @@ no_broker(const struct comlease *c)
 static int
 status_of(int error, const char *name)
 {
-	if (name && strcmp(name, "io.comlease.NotHolder") == 0)
-		return CLI_NO;
+	static const char *const nothing_to_do[] = { "io.comlease.NotHolder",
+						     "io.comlease.NotForeign",
+						     "io.comlease.NoSuchWaiter" };
+
+	for (size_t i = 0; name && i < sizeof nothing_to_do / sizeof *nothing_to_do; i++) {
+		if (strcmp(name, nothing_to_do[i]) == 0)
+			return CLI_NO;
+	}
 	switch (error) {
 	case EPERM:
 	case EACCES:

@@ -18,11 +18,22 @@ struct comlease *ask_connect(const struct cli *);
 /* A parameters object with `ports`: the names; {} if there are none. For List and Monitor. */
 json_t *ask_parameters_ports(char *const *names, int count);
 
+/* List's reply (an object, a new reference): `ports`, an array, and perhaps `pools`; all or those
+ * named. NULL: says why; *status is set. */
+json_t *ask_list(struct comlease *, char *const *names, int count, int *status);
+
 /* The ports (an array, a new reference), all or those named. NULL: says why; *status is set. */
 json_t *ask_ports(struct comlease *, char *const *names, int count, int *status);
 
 /* The port of that name in the array (borrowed). NULL: says which ones there are. */
 json_t *ask_port_named(json_t *ports, const char *name);
+
+/* The same in List's reply; for a pool's name: says which ports it has. */
+const json_t *ask_port_in(json_t *list, const char *name);
+
+/* Says who may do that: root, ... and whom `key` of [access] names may `verb` ("take it back"),
+ * and, if `lease` is not NULL, its owner's user; the exit status. */
+int ask_not_allowed(const json_t *port, const json_t *lease, const char *verb, const char *key);
 
 /* Says why the last call on the connection failed (errno is still its own); the exit status. */
 int ask_failed(const struct comlease *);

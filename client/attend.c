@@ -2,32 +2,29 @@
  * attend.c - a command that has a lease: starting it, its signals, its end.
  *
  * Responsible for: making `run` look like the command to whoever started it: signals sent to run
- * reach it, run stops when it stops, its status is run's; and for one message if the lease is lost.
- * Refuses to know: how the lease was got.
+ * reach it, run stops when it stops, its status is run's. Refuses to know: how the lease was got,
+ * and what the broker wants of it (attend_lease.c).
  *
  * Signals. What the terminal sends (^C, ^\, ^Z, a hang-up) goes to the whole process group, so the
  * command has it already; the kernel marks it SI_KERNEL, and only what somebody sent with kill() is
- * passed on. All arrive through one signalfd: nothing happens between two polls. Dispositions are
- * never changed, so what was ignored (nohup) stays ignored, here and in the command.
+ * passed on (a standby's command is a group of its own: it is passed everything). All arrive
+ * through one signalfd: nothing happens between two polls. Dispositions are never changed, so what
+ * was ignored (nohup) stays ignored, here and in the command.
  */
 #include "attend.h"
-#include "ask.h"
+#include "attend_lease.h"
 #include "cli.h"
-#include "internal.h"
 #include "run.h"
-#include "status_table.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The command often dies of a lost lease before the broker's word about it arrives. */
@@ -38,13 +35,23 @@ static const int forwarded[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
 
 struct watcher {
 	const struct attend *attend;
-	struct comlease *events; /* NULL: no Monitor stream (any more) */
+	struct attend_lease lease;
 	pid_t pid;
 	int signals;
 	sigset_t old_mask;
-	bool ended, hung_up, said;
+	struct sigaction old_chld;
+	bool ended, leave;
 	int wait_status;
 };
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int
 block_signals(struct watcher *w)
@@ -60,17 +67,28 @@ block_signals(struct watcher *w)
 	return w->signals < 0 ? cli_fail(CLI_SYSTEM, "signalfd: %s", strerror(errno)) : 0;
 }
 
+static void
+restore_signals(struct watcher *w)
+{
+	if (w->signals >= 0)
+		close(w->signals);
+	sigaction(SIGCHLD, &w->old_chld, NULL);
+	sigprocmask(SIG_SETMASK, &w->old_mask, NULL);
+}
+
 /* In the child. */
 static int
-become_command(const struct watcher *w, const struct sigaction *old_chld)
+become_command(const struct watcher *w)
 {
 	int fd = w->attend->fd;
 
+	if (w->attend->standby)
+		setpgid(0, 0);
 	/* A shell can't clear O_NONBLOCK, and `cat <&3` would not wait for a byte. */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	if (fd == 3 ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, 3) < 0)
 		return cli_fail(CLI_SYSTEM, "descriptor 3: %s", strerror(errno));
-	sigaction(SIGCHLD, old_chld, NULL);
+	sigaction(SIGCHLD, &w->old_chld, NULL);
 	sigprocmask(SIG_SETMASK, &w->old_mask, NULL);
 	return command_exec(w->attend->command);
 }
@@ -78,68 +96,14 @@ become_command(const struct watcher *w, const struct sigaction *old_chld)
 static int
 start(struct watcher *w)
 {
-	struct sigaction standard = { .sa_handler = SIG_DFL }, old_chld;
-
-	/* whoever ignores SIGCHLD bequeaths that, and there would be no status to pass on */
-	sigaction(SIGCHLD, &standard, &old_chld);
 	w->pid = fork();
 	if (w->pid < 0)
 		return cli_fail(CLI_SYSTEM, "fork: %s", strerror(errno));
 	if (w->pid == 0)
-		_exit(become_command(w, &old_chld));
+		_exit(become_command(w));
+	if (w->attend->standby)
+		setpgid(w->pid, w->pid); /* whoever comes first: a signal may be due at once */
 	return 0;
-}
-
-/* ---- why the lease was lost ---- */
-
-static void
-say_lost(struct watcher *w, const json_t *event)
-{
-	const char *reason = status_string(event, "reason"),
-		   *detail = status_string(event, "detail");
-	struct text t = { 0 };
-
-	text_add_foreign(&t, w->attend->port);
-	text_add(&t, ": the command has lost the port");
-	text_add(&t, reason ? ": " : "");
-	text_add_foreign(&t, reason);
-	text_add(&t, detail ? " (" : "");
-	text_add_foreign(&t, detail);
-	text_add(&t, detail ? ")" : "");
-	cli_fail(0, "%s", t.s);
-	text_free(&t);
-	w->said = true;
-}
-
-static void
-take_events(struct watcher *w, const json_t *reply)
-{
-	const json_t *event;
-	size_t i;
-
-	json_array_foreach (json_object_get(reply, "events"), i, event) {
-		const char *kind = status_string(event, "event");
-		if (kind && strcmp(kind, "end") == 0 && !w->said &&
-		    (uint64_t)status_integer(event, "token") == w->attend->token)
-			say_lost(w, event);
-	}
-}
-
-static void
-read_events(struct watcher *w)
-{
-	json_t *reply;
-
-	while (w->events) {
-		int result = comlease_next_reply(w->events, &reply, 0);
-		if (result < 0) {
-			if (errno != EAGAIN && errno != EINTR)
-				w->events = NULL;
-			return;
-		}
-		take_events(w, reply);
-		json_decref(reply);
-	}
 }
 
 /* ---- signals ---- */
@@ -175,17 +139,42 @@ look_at_command(struct watcher *w)
 	}
 }
 
+/* Does that signal end a standby run? What is ignored (nohup) does not. */
+static bool
+is_end(int signo)
+{
+	struct sigaction action;
+
+	if (signo != SIGTERM && signo != SIGINT && signo != SIGHUP && signo != SIGQUIT)
+		return false;
+	return sigaction(signo, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
+}
+
+static void
+pass_on(struct watcher *w, const struct signalfd_siginfo *info)
+{
+	int signo = (int)info->ssi_signo;
+
+	if (!w->attend->standby) {
+		if (!w->ended && (info->ssi_code <= 0 || signo == SIGCONT))
+			kill(w->pid, signo);
+		return;
+	}
+	w->leave |= is_end(signo);
+	if (!w->ended)
+		kill(-w->pid, signo);
+}
+
 static void
 read_signals(struct watcher *w)
 {
 	struct signalfd_siginfo info;
 
 	while (read(w->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-		int signo = (int)info.ssi_signo;
-		if (signo == SIGCHLD)
+		if (info.ssi_signo == SIGCHLD)
 			look_at_command(w);
-		else if (!w->ended && (info.ssi_code <= 0 || signo == SIGCONT))
-			kill(w->pid, signo);
+		else
+			pass_on(w, &info);
 	}
 }
 
@@ -195,48 +184,54 @@ read_signals(struct watcher *w)
 static bool
 attend_once(struct watcher *w, int timeout_ms)
 {
-	struct pollfd fds[3] = {
-		{ w->signals, POLLIN, 0 },
-		{ w->events ? comlease_socket(w->events) : -1, POLLIN, 0 },
-		{ w->hung_up ? -1 : w->attend->fd, 0, 0 },
-	};
-	int n = poll(fds, 3, timeout_ms);
+	struct pollfd fds[1 + ATTEND_LEASE_FDS] = { { w->signals, POLLIN, 0 } };
+	int lease_ms = attend_lease_poll(&w->lease, fds + 1);
+	bool lease_is_first = lease_ms >= 0 && (timeout_ms < 0 || lease_ms < timeout_ms);
+	int n = poll(fds, sizeof fds / sizeof *fds, lease_is_first ? lease_ms : timeout_ms);
 
-	if (n == 0)
+	if (n == 0 && !lease_is_first)
 		return false;
 	if (n < 0)
 		return true;
-	read_events(w);
-	if (fds[2].revents & (POLLHUP | POLLERR | POLLNVAL)) {
-		w->hung_up = true;
-		if (!w->events && !w->said)
-			say_lost(w, NULL);
-	}
+	/* First whether it has ended: then nobody is signalled any more. */
 	read_signals(w);
+	attend_lease_take(&w->lease, fds + 1, w->ended ? 0 : w->pid);
 	return true;
 }
 
-int
-attend_command(struct comlease *c, const struct attend *attend)
+static void
+attend_to_the_end(struct watcher *w)
 {
+	attend_lease_take(&w->lease, NULL, w->pid);
+	while (!w->ended)
+		attend_once(w, -1);
+	attend_once(w, 0);
+	while (attend_lease_is_unexplained(&w->lease) && attend_once(w, LAST_WORD_MS))
+		;
+}
+
+int
+attend_command(struct comlease *c, const struct attend *attend, struct attend_end *end)
+{
+	struct sigaction standard = { .sa_handler = SIG_DFL };
 	struct watcher w = { .attend = attend, .signals = -1 };
-	char *port = (char *)(uintptr_t)attend->port; /* only read */
+	int64_t start_ms = now_ms();
 	int status = block_signals(&w);
 
-	if (status)
-		return status;
-	if (comlease_call_more(c, "io.comlease.Monitor", ask_parameters_ports(&port, 1)) == 0)
-		w.events = c;
-	if ((status = start(&w)))
-		return status;
-	read_events(&w);
-	while (!w.ended)
-		attend_once(&w, -1);
-	if (!w.hung_up)
-		attend_once(&w, 0);
-	while (w.hung_up && w.events && !w.said && attend_once(&w, LAST_WORD_MS))
-		;
-	close(w.signals);
-	return WIFSIGNALED(w.wait_status) ? 128 + WTERMSIG(w.wait_status)
-					  : WEXITSTATUS(w.wait_status);
+	/* whoever ignores SIGCHLD bequeaths that, and there would be no status to pass on */
+	sigaction(SIGCHLD, &standard, &w.old_chld);
+	attend_lease_begin(&w.lease, c, attend);
+	if (status == 0 && (status = start(&w)) == 0)
+		attend_to_the_end(&w);
+	*end = (struct attend_end){
+		.status = WIFSIGNALED(w.wait_status) ? 128 + WTERMSIG(w.wait_status)
+						     : WEXITSTATUS(w.wait_status),
+		.wanted = w.lease.wanted || w.lease.told,
+		.lost = w.lease.lost,
+		.leave = w.leave,
+		.lived_ms = now_ms() - start_ms,
+	};
+	attend_lease_end(&w.lease);
+	restore_signals(&w);
+	return status;
 }

@@ -24,6 +24,12 @@ const struct cli_command cli_commands[] = {
 	{ "run", run_main, run_help },
 	{ "who", who_main, who_help },
 	{ "revoke", revoke_main, revoke_help },
+	{ "evict", evict_main, evict_help },
+	{ "disable", disable_main, disable_help },
+	{ "enable", enable_main, enable_help },
+	{ "handoff", handoff_main, handoff_help },
+	{ "busy", busy_main, busy_help },
+	{ "idle", idle_main, idle_help },
 	{ "monitor", monitor_main, monitor_help },
 	{ NULL, NULL, NULL },
 };
@@ -34,12 +40,19 @@ static const char help[] =
     "Programs take turns on serial ports: each waits until the port is free, and the\n"
     "next one follows when it closes it.\n"
     "\n"
-    "  comlease status [PORT...]            who has which port, and who waits\n"
+    "  comlease status [PORT|POOL...]       who has which port, and who waits\n"
     "  comlease run COMMAND...              run a program: it waits for what it opens\n"
-    "  comlease run PORT -- COMMAND...      have PORT for as long as a command runs\n"
+    "  comlease run PORT|POOL -- COMMAND... have a port for as long as a command runs\n"
     "  comlease who PORT|DEVICE             who has this port (exit status 1: nobody)\n"
-    "  comlease revoke PORT                 take a port back from whoever has it\n"
     "  comlease monitor [PORT...]           print what happens, as it happens\n"
+    "\n"
+    "  comlease busy [PORT], idle [PORT]    a call begins, ends: don't take the port\n"
+    "  comlease handoff PORT --to WAITER    hand a port on, with the call in progress\n"
+    "\n"
+    "  comlease revoke PORT                 take a port back from its holder\n"
+    "  comlease evict PORT                  take it from whoever did not ask comlease\n"
+    "  comlease disable PORT [REASON...]    let nobody have it, for maintenance\n"
+    "  comlease enable PORT                 put it into use again\n"
     "\n"
     "  -s, --socket SOCKET   the broker's socket (also COMLEASE_SOCKET; default\n"
     "                        /run/comlease/comlease.sock, else the user's own broker)\n"

@@ -11,7 +11,7 @@
 /* Exit statuses; those from sysexits.h have the values of that file. comlease(1) documents them. */
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_NO = 1, /* who: nobody has it; revoke: there is nothing to take back */
+	CLI_NO = 1, /* who: nobody has it; revoke, evict, handoff, busy: there is nothing to do */
 	CLI_USAGE = 64,
 	CLI_NO_PORT = 66,
 	CLI_NO_BROKER = 69,
@@ -65,7 +65,15 @@ int who_main(struct cli *, int argc, char **argv);
 int run_main(struct cli *, int argc, char **argv);
 int monitor_main(struct cli *, int argc, char **argv);
 int revoke_main(struct cli *, int argc, char **argv);
+int evict_main(struct cli *, int argc, char **argv);
+int disable_main(struct cli *, int argc, char **argv);
+int enable_main(struct cli *, int argc, char **argv);
+int handoff_main(struct cli *, int argc, char **argv);
+int busy_main(struct cli *, int argc, char **argv);
+int idle_main(struct cli *, int argc, char **argv);
 
 extern const char status_help[], who_help[], run_help[], monitor_help[], revoke_help[];
+extern const char evict_help[], disable_help[], enable_help[], handoff_help[], busy_help[],
+    idle_help[];
 
 #endif

@@ -1,19 +1,26 @@
-# comlease.bash - completion for bash: commands, options, port names.
+# comlease.bash - completion for bash: commands, options, names of ports and pools, labels of waiters.
 #
-# Port names come from the broker that the line names (-s) or that comlease finds by itself; without
+# Names come from the broker that the line names (-s) or that comlease finds by itself; without
 # one there are none, and nothing is said.
 
-# The ports' names, one a line. In compact JSON a quote within a string is written \", so
-# "name":"..." is only ever a port's name, and names need no quoting.
+# The names of ports (then, with a third word, of pools), one a line. In compact JSON a quote within a
+# string is written \", so "name":"..." is only ever such a name, and names need no quoting.
 _comlease_ports() {
-	"$1" ${2:+-s "$2"} status --json 2>/dev/null |
-		grep -o '"name":"[^"]*"' | cut -d'"' -f4
+	"$1" ${2:+-s "$2"} status --json 2>/dev/null | sed -E 's/"(ports|pools)":\[\{/\n&/g' |
+		grep -E "^\"(ports|${3:-ports})\":\[\{" | grep -o '"name":"[^"]*"' | cut -d'"' -f4
+}
+
+# The labels of those who wait for a port: who has it has one too, before "waiters".
+_comlease_labels() {
+	"$1" ${2:+-s "$2"} status --json "$3" 2>/dev/null | sed 's/"\(lease\|waiters\)":/\n&/g' |
+		grep '^"waiters"' | grep -o '"label":"[^"]*"' | cut -d'"' -f4
 }
 
 _comlease() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local i word command='' socket='' words=0 ended=
-	local commands='status run who revoke monitor' common='-s --socket -h --help'
+	local i word command='' port='' socket='' words=0 ended=
+	local commands='status run who revoke monitor evict disable enable handoff busy idle'
+	local common='-s --socket -h --help'
 	COMPREPLY=()
 
 	# which command, which socket, and whether the words of run's own are over
@@ -25,13 +32,14 @@ _comlease() {
 			socket=${COMP_WORDS[++i]-}
 		elif [[ $command == run && $word == -- ]]; then
 			ended=$((i + 1))
-		elif [[ $word =~ ^(-[wEpltr]|--(wait|late-status|priority|label|token|reason))$ ]]; then
+		elif [[ $command != evict &&
+			$word =~ ^(-[wEpltrc]|--(wait|late-status|priority|label|token|reason|class|to|yield-signal|yield-grace|max-hold))$ ]]; then
 			((++i))
 		elif [[ $word == -* ]]; then
 			:
 		elif [[ -z $command ]]; then
 			command=$word
-		elif ((words++, 1)) && [[ $command == run && ${COMP_WORDS[i+1]} != -- ]] &&
+		elif ((words++, 1)) && port=${port:-$word} && [[ $command == run && ${COMP_WORDS[i+1]} != -- ]] &&
 		    ((i + 1 < COMP_CWORD)); then
 			ended=$i
 		fi
@@ -50,13 +58,24 @@ _comlease() {
 		return
 		;;
 	esac
+	case $command:$prev in
+	handoff:-t | handoff:--to)
+		word=$(_comlease_labels "${COMP_WORDS[0]}" "$socket" "$port")
+		mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
+		return
+		;;
+	esac
 	case $command:$cur in
 	:-*) word="$common --version" ;;
 	:*) word=$commands ;;
 	status:-*) word="--json --watch $common" ;;
 	monitor:-*) word="--json $common" ;;
 	revoke:-*) word="--token --reason $common" ;;
-	run:-*) word="--nonblock --wait --late-status --priority --label $common -n -w -E -p -l --" ;;
+	evict:-*) word="--term $common" ;;
+	handoff:-*) word="--to $common" ;;
+	disable:-* | enable:-* | busy:-* | idle:-*) word=$common ;;
+	run:-*) word="--nonblock --wait --late-status --priority --label --class --standby --yield-signal \
+			--yield-grace --max-hold $common -n -w -E -p -l -c --" ;;
 	who:/* | run:/*)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -64,9 +83,16 @@ _comlease() {
 		;;
 	run:*)
 		((words == 0)) && mapfile -t COMPREPLY < <(compgen -c -- "$cur")
-		((words == 1)) && word=-- || word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket")
+		((words == 1)) && word=-- || word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket" pools)
 		;;
-	status:* | who:* | revoke:* | monitor:*)
+	status:*)
+		word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket" pools)
+		;;
+	disable:* | enable:* | evict:* | handoff:* | busy:* | idle:*)
+		((words == 0)) || return
+		word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket")
+		;;
+	who:* | revoke:* | monitor:*)
 		word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket")
 		;;
 	*) return ;;

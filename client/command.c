@@ -1,5 +1,6 @@
 /*
- * command.c - the command that `comlease run` runs: is it there, {} in its words, exec.
+ * command.c - the command that `comlease run` runs: is it there, {} in its words, exec, and who
+ * belongs to it.
  *
  * Responsible for: the shell's statuses 126 and 127, and for knowing them before a wait of hours.
  * Refuses to know: ports and leases.
@@ -9,7 +10,9 @@
 #include "text.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +107,49 @@ command_exec(char **command)
 	execvp(command[0], command);
 	return not_run(command[0], errno);
 }
+
+/* ---- its processes ---- */
+
+#define PROCESSES_MAX 256
+
+/* Adds the children of pids[at]; the kernel lists them by thread. */
+static size_t
+add_children(pid_t pids[PROCESSES_MAX], size_t count, size_t at)
+{
+	char pattern[64];
+	glob_t lists;
+	int child;
+
+	snprintf(pattern, sizeof pattern, "/proc/%d/task/*/children", (int)pids[at]);
+	if (glob(pattern, GLOB_NOSORT, NULL, &lists) != 0)
+		return count;
+	for (size_t i = 0; i < lists.gl_pathc; i++) {
+		FILE *list = fopen(lists.gl_pathv[i], "re");
+		while (list && count < PROCESSES_MAX && fscanf(list, "%d", &child) == 1)
+			pids[count++] = child;
+		if (list)
+			fclose(list);
+	}
+	globfree(&lists);
+	return count;
+}
+
+void
+command_signal(pid_t pid, int signo)
+{
+	pid_t pids[PROCESSES_MAX] = { pid }, group = getpgid(pid);
+	size_t count = 1;
+
+	/* all before any: who has ended has no children any more */
+	for (size_t i = 0; i < count; i++)
+		count = add_children(pids, count, i);
+	for (size_t i = 0; i < count; i++) {
+		if (getpgid(pids[i]) == group)
+			kill(pids[i], signo);
+	}
+}
+
+/* ---- its words ---- */
 
 static char *
 fill_in(const char *word, const char *device)

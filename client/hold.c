@@ -2,13 +2,14 @@
  * hold.c - `comlease run PORT`: takes the lease, and holds it as long as the command runs.
  *
  * Responsible for: waiting for the port and saying so, the command's descriptor 3 and variables.
- * Refuses to know: options (run.c), what happens while the command runs (attend.c).
+ * Refuses to know: options (run_options.c), what happens while the command runs (attend.c), what
+ * comes after it (standby.c).
  * The one tricky idea: run keeps one descriptor itself and never touches the line. If run is killed
  * the command's copy keeps the lease alive; if the command ends, run's own goes with run.
  */
 #include "ask.h"
-#include "attend.h"
 #include "cli.h"
+#include "hold.h"
 #include "internal.h"
 #include "run.h"
 #include "status_table.h"
@@ -26,18 +27,6 @@
 
 /* A turnaround or a hand-over that is quicker than this is not worth a line. */
 #define HOLD_QUIET_MS 1000
-
-struct hold {
-	struct comlease *c;
-	const struct run *run;
-	char key[33];
-	struct comlease_lease lease;
-	/* what has been said about the wait: nothing, a holder, a state without one */
-	bool said;
-	pid_t said_pid;
-	int64_t said_since_ms;
-	char said_state[16];
-};
 
 static int
 make_key(char key[33])
@@ -77,13 +66,26 @@ add_ahead(struct text *t, int64_t ahead)
 	text_add(t, " ahead)");
 }
 
+/* A reason that says it all: "disabled: new SIM card", "held by a process that I can't see ...". */
+static bool
+is_whole(const char *state, const char *reason)
+{
+	return strcmp(state, "foreign") == 0 || strncmp(reason, state, strlen(state)) == 0;
+}
+
 static void
 add_state(struct text *t, const struct comlease_waiting *w)
 {
+	if (w->reason && is_whole(w->state, w->reason)) {
+		text_add_foreign(t, w->reason);
+		return;
+	}
 	if (strcmp(w->state, "absent") == 0) {
 		text_add(t, "the device is not there");
 	} else if (strcmp(w->state, "turnaround") == 0) {
 		text_add(t, "being made ready");
+	} else if (strcmp(w->state, "foreign") == 0) {
+		text_add(t, "in use outside comlease");
 	} else {
 		text_add_foreign(t, w->state);
 	}
@@ -92,6 +94,13 @@ add_state(struct text *t, const struct comlease_waiting *w)
 		text_add_foreign(t, w->reason);
 		text_add(t, ")");
 	}
+}
+
+/* Why its holder is not asked to let go, for instance; that he has been asked is no news. */
+static const char *
+reason_to_wait(const struct comlease_waiting *w)
+{
+	return w->reason && strcmp(w->state, "held") == 0 ? w->reason : "";
 }
 
 static void
@@ -104,8 +113,11 @@ say(struct hold *hold, const struct comlease_waiting *w)
 	if (w->holder.pid) {
 		text_add(&t, "held by ");
 		text_add_process(&t, w->holder.command, w->holder.pid, w->holder.uid);
+		text_add(&t, strcmp(w->state, "foreign") == 0 ? " outside comlease" : "");
 		text_add(&t, " since ");
 		text_add_time(&t, w->holder_since_ms, text_now_ms());
+		text_add(&t, *reason_to_wait(w) ? ", " : "");
+		text_add_foreign(&t, reason_to_wait(w));
 	} else {
 		add_state(&t, w);
 	}
@@ -116,9 +128,31 @@ say(struct hold *hold, const struct comlease_waiting *w)
 	hold->said_pid = w->holder.pid;
 	hold->said_since_ms = w->holder_since_ms;
 	snprintf(hold->said_state, sizeof hold->said_state, "%s", w->state);
+	snprintf(hold->said_reason, sizeof hold->said_reason, "%s", reason_to_wait(w));
 }
 
-/* Says whom it waits for, again when that is somebody else. `patient`: it has lasted HOLD_QUIET_MS.
+static bool
+is_lasting(const char *state)
+{
+	static const char *const states[] = { "absent", "faulted", "foreign", "disabled" };
+
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+		if (strcmp(states[i], state) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_new_reason(const struct hold *hold, const struct comlease_waiting *w)
+{
+	const char *reason = reason_to_wait(w);
+
+	return *reason && strncmp(reason, hold->said_reason, sizeof hold->said_reason - 1) != 0;
+}
+
+/* Says whom it waits for, again when that is somebody else, or why he may go on. `patient`: it has
+ * lasted HOLD_QUIET_MS.
  */
 static void
 say_if_new(struct hold *hold, bool patient)
@@ -128,13 +162,15 @@ say_if_new(struct hold *hold, bool patient)
 	if (comlease_waiting(hold->c, &w) < 0 || !w.state)
 		return;
 	if (w.holder.pid) {
+		if (hold->quiet)
+			return;
 		if (!hold->said || hold->said_pid != w.holder.pid ||
-		    hold->said_since_ms != w.holder_since_ms)
+		    hold->said_since_ms != w.holder_since_ms || has_new_reason(hold, &w))
 			say(hold, &w);
 		return;
 	}
-	bool lasting = strcmp(w.state, "absent") == 0 || strcmp(w.state, "faulted") == 0;
-	if (lasting ? strcmp(hold->said_state, w.state) != 0 : !hold->said && patient)
+	if (is_lasting(w.state) ? strcmp(hold->said_state, w.state) != 0
+				: !hold->said && patient && !hold->quiet)
 		say(hold, &w);
 }
 
@@ -155,6 +191,10 @@ late(const struct hold *hold)
 		status_process(&t, json_object_get(holder, "owner"));
 		text_add(&t, " since ");
 		text_add_time(&t, status_integer(holder, "since"), text_now_ms());
+		if (json_object_get(holder, "busySince")) {
+			text_add(&t, ", in a call since ");
+			text_add_time(&t, status_integer(holder, "busySince"), text_now_ms());
+		}
 		if (hold->run->wait_ms)
 			text_addf(&t, "; not to be had within %.10g s",
 				  (double)hold->run->wait_ms / 1000);
@@ -164,6 +204,17 @@ late(const struct hold *hold)
 	cli_fail(0, "%s", t.s);
 	text_free(&t);
 	return hold->run->late_status;
+}
+
+static int
+not_allowed(const struct hold *hold)
+{
+	struct text t = { 0 };
+
+	text_add_foreign(&t, hold->run->port);
+	cli_fail(CLI_DENIED, "%s: not allowed: `ask` in comlease.conf(5) says who may", t.s);
+	text_free(&t);
+	return CLI_DENIED;
 }
 
 static int
@@ -178,6 +229,8 @@ not_granted(const struct hold *hold)
 	case EDQUOT:
 		ask_failed(hold->c);
 		return hold->run->late_status;
+	case EPERM:
+		return not_allowed(hold);
 	default:
 		return ask_failed(hold->c);
 	}
@@ -192,21 +245,28 @@ wait_ms(const struct hold *hold)
 	return !hold->said && (ms < 0 || ms > HOLD_QUIET_MS) ? HOLD_QUIET_MS : ms;
 }
 
-/* The descriptor, or -1 and *status. */
-static int
-wait_for_lease(struct hold *hold, const struct comlease_request *request, int *status)
+int
+hold_wait(struct hold *hold, uint64_t yields, int *status)
 {
 	int fd, ready = 1;
 
-	fd = comlease_request(hold->c, request) < 0 ? -1 : comlease_dispatch(hold->c, &hold->lease);
+	run_set_name(hold->run);
+	hold->lease = (struct comlease_lease){ .size = sizeof hold->lease };
+	fd = yields ? comlease_yield_request(hold->c, yields, &hold->request)
+		    : comlease_request(hold->c, &hold->request);
+	fd = fd < 0 ? -1 : comlease_dispatch(hold->c, &hold->lease);
 	while (fd < 0 && errno == EAGAIN) {
 		say_if_new(hold, ready == 0);
 		struct pollfd p = { comlease_fd(hold->c), comlease_events(hold->c), 0 };
 		ready = poll(&p, 1, wait_ms(hold));
 		fd = comlease_dispatch(hold->c, &hold->lease);
 	}
-	if (fd < 0)
+	hold->error = fd < 0 ? errno : 0;
+	if (fd < 0 && (yields == 0 || hold->error != ENOTSUP))
 		*status = not_granted(hold);
+	else
+		hold->said_state[0] = '\0';
+	prctl(PR_SET_NAME, "comlease"); /* or `killall efax` would hit efax twice */
 	return fd;
 }
 
@@ -226,32 +286,55 @@ set_variables(const struct hold *hold)
 }
 
 int
-hold_port(struct comlease *c, const struct run *run, const json_t *port)
+hold_command(struct hold *hold, int fd, struct attend_end *end)
 {
-	struct hold hold = { .c = c, .run = run, .lease = { .size = sizeof hold.lease } };
-	struct comlease_request request = COMLEASE_REQUEST_INIT;
-	int status = choose_key(&hold);
+	int status = set_variables(hold);
 
 	if (status)
 		return status;
-	request.port = status_string(port, "name");
-	request.wait_ms = run->wait_ms;
-	request.priority = run->priority;
-	request.label = run->label;
-	request.key = hold.key;
-	int fd = wait_for_lease(&hold, &request, &status);
-	if (fd < 0)
-		return status;
-	prctl(PR_SET_NAME, "comlease"); /* or `killall efax` would hit efax twice */
-	if ((status = set_variables(&hold)))
-		return status;
 	struct attend attend = {
-		.command = command_fill_in(run->command, hold.lease.device),
-		.port = hold.lease.port,
-		.token = hold.lease.token,
+		.command = command_fill_in(hold->run->command, hold->lease.device),
+		.port = hold->lease.port,
+		.token = hold->lease.token,
 		.fd = fd,
+		.standby = hold->run->standby,
+		.yield_signal = hold->run->yield_signal,
 	};
-	status = attend_command(c, &attend);
+	status = attend_command(hold->c, &attend, end);
 	command_free(attend.command);
 	return status;
+}
+
+int
+hold_init(struct hold *hold, struct comlease *c, const struct run *run)
+{
+	const struct comlease_request init = COMLEASE_REQUEST_INIT;
+
+	*hold = (struct hold){ .c = c, .run = run, .request = init };
+	hold->request.port = run->port;
+	hold->request.wait_ms = run->wait_ms;
+	hold->request.priority = run->priority;
+	hold->request.label = run->label;
+	hold->request.class_name = run->class_name;
+	hold->request.standby = run->standby;
+	hold->request.max_hold_ms = run->max_hold_ms;
+	hold->request.yield_grace_ms = run->yield_grace_ms;
+	hold->request.key = hold->key;
+	return choose_key(hold);
+}
+
+int
+hold_port(struct comlease *c, const struct run *run)
+{
+	struct attend_end end;
+	struct hold hold;
+	int fd, status = hold_init(&hold, c, run);
+
+	if (status)
+		return status;
+	fd = hold_wait(&hold, 0, &status);
+	if (fd < 0)
+		return status;
+	status = hold_command(&hold, fd, &end);
+	return status ? status : end.status;
 }

@@ -6,7 +6,8 @@
  * Error rule: that of comlease.h: -1 and errno, a sentence in comlease_error(). The typed errors of
  * the wire are mapped to the errno values that comlease.h lists; org.varlink.service's
  * InvalidParameter is EINVAL, PermissionDenied EPERM, MethodNotFound and its kin ENOSYS; an error
- * that is not known is EPROTO. NotHolder is EPERM, NotRevocable ENOTSUP.
+ * that is not known is EPROTO. NotHolder is EPERM, NotRevocable ENOTSUP, NoSuchWaiter and
+ * NotForeign ESRCH.
  */
 #ifndef COMLEASE_INTERNAL_H
 #define COMLEASE_INTERNAL_H
@@ -58,5 +59,14 @@ int comlease_try_connect(struct comlease *);
 /* Waits until the broker can be reached and connects: at most timeout_ms (-1: for ever). No
  * polling: inotify on the socket's folder. 0, or -1: ECONNREFUSED, EINTR, EACCES... */
 int comlease_look(struct comlease *, int64_t timeout_ms);
+
+/*
+ * The same in a loop of one's own: poll comlease_fd() for POLLIN, at most comlease_timeout_ms(),
+ * and call comlease_look_dispatch(): 0: connected; -1: EAGAIN (poll again), or a failure that ends
+ * the look. delay_ms: from now to the first attempt (an event on the way to the socket is one in
+ * any case). comlease_cancel() ends it. EALREADY: something is under way on this connection.
+ */
+int comlease_look_request(struct comlease *, int64_t delay_ms, int64_t timeout_ms);
+int comlease_look_dispatch(struct comlease *);
 
 #endif

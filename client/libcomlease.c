@@ -4,7 +4,7 @@
  *
  * One machine serves the blocking and the pollable form:
  *
- *	begin -> ASK -> (ATTACH, if streamed) -> the descriptor, or a failure
+ *	begin -> ASK (Yield, or Acquire) -> (ATTACH, if streamed) -> the descriptor, or a failure
  *	          |^ connected
  *	   broker v| gone, or not there yet
  *	         LOOK -> nobody for reconnect_ms: ECONNREFUSED
@@ -43,6 +43,9 @@ finish(struct comlease *c)
 	comlease_look_stop(c);
 	json_decref(c->waiting);
 	c->waiting = NULL;
+	json_decref(c->event);
+	c->event = NULL;
+	c->event_is_next = false;
 	c->phase = PHASE_IDLE;
 }
 
@@ -73,14 +76,26 @@ comlease_disconnect(struct comlease *c)
 
 /* ---- the public forms ---- */
 
-int
-comlease_request(struct comlease *c, const struct comlease_request *request)
+static int
+begin(struct comlease *c, const struct comlease_request *request, uint64_t yields, bool streamed)
 {
-	int r = comlease_begin(c, request, true);
+	int r = comlease_begin(c, request, yields, streamed);
 
 	if (r < 0 && errno != EALREADY)
 		finish(c);
 	return r;
+}
+
+int
+comlease_request(struct comlease *c, const struct comlease_request *request)
+{
+	return begin(c, request, 0, true);
+}
+
+int
+comlease_yield_request(struct comlease *c, uint64_t token, const struct comlease_request *request)
+{
+	return begin(c, request, token, true);
 }
 
 int
@@ -140,22 +155,24 @@ await(const struct comlease *c)
 	int timeout_ms = comlease_timeout_ms(c);
 	char byte;
 
-	if (c->phase == PHASE_ASK && timeout_ms < 0 && pollfd.events == POLLIN)
+	if ((c->phase == PHASE_ASK || c->phase == PHASE_ATTACH) && timeout_ms < 0 &&
+	    pollfd.events == POLLIN)
 		return recv(pollfd.fd, &byte, 1, MSG_PEEK) < 0 && errno == EINTR ? -1 : 0;
 	return poll(&pollfd, 1, timeout_ms) < 0 ? -1 : 0;
 }
 
 static int
-acquire(struct comlease *c, const struct comlease_request *request, struct comlease_lease *lease)
+acquire(struct comlease *c, const struct comlease_request *request, uint64_t yields,
+	struct comlease_lease *lease)
 {
-	int fd;
+	bool too_early;
+	int fd = -1;
 
-	if (comlease_begin(c, request, false) < 0) {
-		if (errno != EALREADY)
-			finish(c);
+	if (begin(c, request, yields, false) < 0)
 		return -1;
-	}
-	while ((fd = comlease_dispatch(c, lease)) < 0 && errno == EAGAIN) {
+	too_early = c->phase == PHASE_ASK; /* the answer can't be here yet */
+	while (too_early || ((fd = comlease_dispatch(c, lease)) < 0 && errno == EAGAIN)) {
+		too_early = false;
 		if (await(c) < 0) {
 			int error = errno;
 
@@ -170,15 +187,22 @@ int
 comlease_acquire(struct comlease *c, const struct comlease_request *request,
 		 struct comlease_lease *lease)
 {
+	return comlease_yield(c, 0, request, lease);
+}
+
+int
+comlease_yield(struct comlease *c, uint64_t token, const struct comlease_request *request,
+	       struct comlease_lease *lease)
+{
 	struct comlease *own;
 	int fd;
 
 	if (c)
-		return acquire(c, request, lease);
+		return acquire(c, request, token, lease);
 	own = comlease_connect(NULL);
 	if (!own)
 		return -1;
-	fd = acquire(own, request, lease);
+	fd = acquire(own, request, token, lease);
 	comlease_disconnect(own);
 	return fd;
 }

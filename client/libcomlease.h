@@ -1,8 +1,9 @@
 /*
  * libcomlease.h - the inside of struct comlease, for libcomlease*.c alone.
  *
- * One connection, at most one thing under way on it. The blocking and the pollable acquire are the
- * same machine (libcomlease.c), driven by poll() in the library or in the caller's loop.
+ * One connection, at most one thing under way on it. The blocking and the pollable acquire (and
+ * yield, which is an acquire with one step before it) are the same machine (libcomlease.c), driven
+ * by poll() in the library or in the caller's loop.
  */
 #ifndef COMLEASE_LIBCOMLEASE_H
 #define COMLEASE_LIBCOMLEASE_H
@@ -46,7 +47,9 @@ struct comlease {
 
 	/* The request under way, from comlease_request() to its end. */
 	struct comlease_request request;
-	bool streamed; /* with `more`: comlease_waiting() works */
+	bool streamed;   /* with `more`: comlease_waiting() works */
+	uint64_t yields; /* the lease that is to be let go first; 0: none, or that is done */
+	bool bounded;    /* it was asked for with Yield: the deadline is ours to keep */
 	int64_t started_ms;
 	int64_t deadline_ms; /* INT64_MAX: none */
 	bool reconnected;    /* the broker has not seen this request from its beginning */
@@ -54,6 +57,9 @@ struct comlease {
 	int64_t lost_ms;     /* since when it has been without a connection that lasted */
 	int losses;          /* connections that did not last, in a row */
 	json_t *waiting;     /* the last `waiting`; NULL */
+
+	json_t *event;      /* of a watched lease: the last one; NULL */
+	bool event_is_next; /* it came with comlease_watch(), and has not been asked for yet */
 
 	json_t *error_message; /* the broker's last error as it came; NULL */
 	char error[ERROR_BYTES_MAX];
@@ -101,8 +107,10 @@ void comlease_forget_error(struct comlease *);
 
 /* ---- libcomlease_request.c ---- */
 
-/* Starts a request: 0, or -1 (phase may have to be reset). streamed: with `more`. */
-int comlease_begin(struct comlease *, const struct comlease_request *, bool streamed);
+/* Starts a request: 0, or -1 (phase may have to be reset). yields: the token of a lease to let go
+ * first, or 0. streamed: with `more` (with yields always). */
+int comlease_begin(struct comlease *, const struct comlease_request *, uint64_t yields,
+		   bool streamed);
 
 /* Does what can be done without waiting: the descriptor; -1: EAGAIN, or the failure that ends it.
  */
@@ -110,6 +118,11 @@ int comlease_step(struct comlease *, struct comlease_lease *);
 
 /* When to give up although the broker has not said so; INT64_MAX: never. */
 int64_t comlease_safety_ms(const struct comlease *);
+
+/* ---- libcomlease_list.c ---- */
+
+/* From an io.comlease.Process; its string is borrowed. NULL: all 0. */
+struct comlease_process comlease_process_from(const json_t *);
 
 /* ---- libcomlease_call.c ---- */
 

@@ -369,3 +369,27 @@ comlease_look(struct comlease *c, int64_t timeout_ms)
 	}
 	return 0;
 }
+
+int
+comlease_look_request(struct comlease *c, int64_t delay_ms, int64_t timeout_ms)
+{
+	int64_t now_ms = comlease_now_ms();
+
+	if (c->phase != PHASE_IDLE)
+		return comlease_fail(c, EALREADY, "a request is under way on this connection");
+	comlease_drop(c);
+	comlease_forget_error(c);
+	comlease_look_start(c, now_ms + delay_ms, comlease_after_ms(now_ms, timeout_ms), true);
+	c->phase = PHASE_LOOK;
+	return 0;
+}
+
+int
+comlease_look_dispatch(struct comlease *c)
+{
+	int r = comlease_look_step(c);
+
+	if (r == 0 || errno != EAGAIN)
+		c->phase = PHASE_IDLE;
+	return r;
+}

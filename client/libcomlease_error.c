@@ -30,6 +30,8 @@ static const struct {
 	{ INTERFACE_PREFIX "Revoked", ESTALE },
 	{ INTERFACE_PREFIX "NotHolder", EPERM },
 	{ INTERFACE_PREFIX "Deadlock", EDEADLK },
+	{ INTERFACE_PREFIX "NoSuchWaiter", ESRCH },
+	{ INTERFACE_PREFIX "NotForeign", ESRCH },
 	{ INTERFACE_PREFIX "QueueFull", ENOSPC },
 	{ INTERFACE_PREFIX "QuotaExceeded", EDQUOT },
 	{ INTERFACE_PREFIX "NotRevocable", ENOTSUP },

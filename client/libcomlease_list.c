@@ -27,8 +27,8 @@ number(const json_t *object, const char *name)
 	return json_integer_value(json_object_get(object, name));
 }
 
-static struct comlease_process
-process(const json_t *from)
+struct comlease_process
+comlease_process_from(const json_t *from)
 {
 	return (struct comlease_process){
 		.pid = (pid_t)number(from, "pid"),
@@ -55,7 +55,7 @@ fill_port(struct comlease_port *port, const json_t *from)
 		.reason = text(from, "reason"),
 		.rdev = (uint64_t)number(from, "rdev"),
 		.token = (uint64_t)number(lease, "token"),
-		.holder = process(json_object_get(lease, "owner")),
+		.holder = comlease_process_from(json_object_get(lease, "owner")),
 		.holder_since_ms = number(lease, "since"),
 		.waiting = (size_t)number(from, "waiting"),
 	};
@@ -105,6 +105,9 @@ int
 comlease_waiting(const struct comlease *c, struct comlease_waiting *waiting)
 {
 	const json_t *from = c->waiting, *holder = json_object_get(from, "holder");
+	const json_t *foreign = json_object_get(from, "foreign");
+	const json_t *owner =
+	    json_object_get(holder ? holder : foreign, holder ? "owner" : "process");
 
 	if (!from) {
 		errno = EAGAIN;
@@ -116,8 +119,8 @@ comlease_waiting(const struct comlease *c, struct comlease_waiting *waiting)
 		.state = or_empty(text(from, "state")),
 		.reason = text(from, "reason"),
 		.ahead = number(from, "ahead"),
-		.holder = process(json_object_get(holder, "owner")),
-		.holder_since_ms = number(holder, "since"),
+		.holder = comlease_process_from(owner),
+		.holder_since_ms = number(holder ? holder : foreign, "since"),
 	};
 	return 0;
 }

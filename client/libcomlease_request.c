@@ -4,6 +4,8 @@
  *
  * The tricky idea: the broker forgets its queue when it dies, so a request that is sent again
  * carries what is left of its time and how long it has been waiting in all: that is its old place.
+ * A Yield is sent again until a broker has taken it (then the request is queued, and after the next
+ * loss it is an Acquire like any other) or knows that the lease is over.
  */
 #include "libcomlease.h"
 
@@ -30,6 +32,12 @@ set_text(json_t *object, const char *name, const char *text)
 	return text ? set(object, name, json_string(text)) : 0;
 }
 
+static int
+set_limit(json_t *object, const char *name, int64_t ms)
+{
+	return ms == COMLEASE_FOREVER ? 0 : set(object, name, json_integer(ms));
+}
+
 static json_t *
 acquire_parameters(const struct comlease *c)
 {
@@ -39,6 +47,7 @@ acquire_parameters(const struct comlease *c)
 	int r = set_text(p, "port", request->port);
 
 	r |= set_text(p, "device", request->device);
+	r |= set_text(p, "class", request->class_name);
 	r |= set_text(p, "label", request->label);
 	r |= set_text(p, "key", request->key);
 	if (request->device && request->rdev)
@@ -47,6 +56,10 @@ acquire_parameters(const struct comlease *c)
 		r |= set(p, "wait", json_integer(left_ms > 0 ? left_ms : 0));
 	if (request->priority)
 		r |= set(p, "priority", json_integer(request->priority));
+	if (request->standby)
+		r |= set(p, "standby", json_true());
+	r |= set_limit(p, "maxHold", request->max_hold_ms);
+	r |= set_limit(p, "yieldGrace", request->yield_grace_ms);
 	if (c->reconnected)
 		r |= set(p, "waited", json_integer(now_ms - c->started_ms));
 	if (r == 0)
@@ -58,13 +71,29 @@ acquire_parameters(const struct comlease *c)
 static int
 ask(struct comlease *c)
 {
-	json_t *parameters = acquire_parameters(c);
+	json_t *parameters = acquire_parameters(c); /* first, so that its faults show in any case */
 
 	if (!parameters)
 		return comlease_fail(c, EINVAL, "a name in the request is no UTF-8");
 	c->phase = PHASE_ASK;
 	c->asked_ms = comlease_now_ms();
-	return comlease_send(c, "io.comlease.Acquire", parameters, c->streamed);
+	c->bounded = c->yields != 0;
+	if (c->yields == 0)
+		return comlease_send(c, "io.comlease.Acquire", parameters, c->streamed);
+	json_decref(parameters);
+	return comlease_send(c, "io.comlease.Yield",
+			     json_pack("{s:I}", "token", (json_int_t)c->yields), true);
+}
+
+/* The lease that was to be yielded has ended already: it only has to be asked for. */
+static int
+ask_anew(struct comlease *c)
+{
+	c->yields = 0;
+	comlease_forget_error(c);
+	if (ask(c) == 0)
+		errno = EAGAIN;
+	return -1;
 }
 
 /* Looks for a broker until the earlier one of deadline and reconnect_ms after since_ms. */
@@ -107,11 +136,14 @@ static bool
 is_valid(const struct comlease_request *request)
 {
 	return !request->port != !request->device && request->wait_ms >= COMLEASE_FOREVER &&
-	       request->reconnect_ms >= 0 && request->priority >= -100 && request->priority <= 100;
+	       request->reconnect_ms >= 0 && request->priority >= -100 &&
+	       request->priority <= 100 && request->max_hold_ms >= COMLEASE_FOREVER &&
+	       request->max_hold_ms != 0 && request->yield_grace_ms >= COMLEASE_FOREVER;
 }
 
 int
-comlease_begin(struct comlease *c, const struct comlease_request *request, bool streamed)
+comlease_begin(struct comlease *c, const struct comlease_request *request, uint64_t yields,
+	       bool streamed)
 {
 	const struct comlease_request init = COMLEASE_REQUEST_INIT;
 
@@ -122,8 +154,11 @@ comlease_begin(struct comlease *c, const struct comlease_request *request, bool 
 	memcpy(&c->request, request, request->size < sizeof(init) ? request->size : sizeof(init));
 	if (!is_valid(&c->request))
 		return comlease_fail(
-		    c, EINVAL, "a request names either a port or a device; priority is -100..100");
-	c->streamed = streamed;
+		    c, EINVAL,
+		    "a request names either a port or a device; priority is -100..100; a time is "
+		    "not negative, and max_hold_ms not 0");
+	c->streamed = streamed || yields != 0;
+	c->yields = yields;
 	c->started_ms = comlease_now_ms();
 	c->deadline_ms = comlease_after_ms(c->started_ms, c->request.wait_ms);
 	c->reconnected = false;
@@ -175,6 +210,7 @@ take_progress(struct comlease *c, const json_t *reply, bool continues)
 	const json_t *lease = json_object_get(reply, "lease");
 	json_t *waiting = json_object_get(reply, "waiting");
 
+	c->yields = 0; /* that has been done: from here on it is a request like any other */
 	if (continues && json_is_object(waiting)) {
 		json_decref(c->waiting);
 		c->waiting = json_incref(waiting);
@@ -222,19 +258,30 @@ receive(struct comlease *c, struct comlease_lease *result)
 	int fd;
 
 	do {
-		if (comlease_receive(c, &reply, &fd, &continues) < 0)
+		if (comlease_receive(c, &reply, &fd, &continues) < 0) {
+			if (errno == ESTALE && c->yields != 0 && ask_anew(c) < 0 && errno == EAGAIN)
+				continue;
 			return errno == ECONNRESET ? lost(c) : -1;
+		}
 		fd = take_reply(c, reply, continues, fd, result);
 		json_decref(reply);
 	} while (fd < 0 && errno == EAGAIN);
 	return fd;
 }
 
+/* Yield has no `wait`: with it the deadline is kept here and not by the broker. */
 int64_t
 comlease_safety_ms(const struct comlease *c)
 {
-	return c->deadline_ms == INT64_MAX ? INT64_MAX
-					   : comlease_after_ms(c->deadline_ms, DEADLINE_GRACE_MS);
+	if (c->deadline_ms == INT64_MAX || c->bounded)
+		return c->deadline_ms;
+	return comlease_after_ms(c->deadline_ms, DEADLINE_GRACE_MS);
+}
+
+static const char *
+port_of(const struct comlease *c)
+{
+	return c->request.port ? c->request.port : c->request.device;
 }
 
 int
@@ -248,7 +295,10 @@ comlease_step(struct comlease *c, struct comlease_lease *lease)
 	if (fd >= 0 || errno != EAGAIN || c->phase == PHASE_LOOK ||
 	    comlease_now_ms() < comlease_safety_ms(c))
 		return fd;
-	comlease_drop(c); /* the broker should have said so */
+	comlease_drop(c);
+	if (c->bounded)
+		return comlease_fail(c, ETIMEDOUT, "%s: not back in time", port_of(c));
+	/* the broker should have said so */
 	return comlease_fail(c, ETIMEDOUT, "%s: the time to wait is over, and the broker is silent",
 			     comlease_socket_path(c));
 }

@@ -2,7 +2,7 @@
  * monitor.c - `comlease monitor`: what happens, as it happens.
  *
  * Responsible for: one line an event, for people or as JSON, written out at once.
- * Refuses to know: what events there are: a new one is printed like the others.
+ * Refuses to know: whether it has words for every event: a new one is printed with its members.
  */
 #include "ask.h"
 #include "cli.h"
@@ -23,9 +23,14 @@ const char monitor_help[] =
     "\n"
     "Prints what happens on the ports, one line an event, until Ctrl-C:\n"
     "\n"
-    "  request   somebody asks for the port    leave   a waiter has gone\n"
-    "  grant     somebody gets it              state   the port's state has changed\n"
-    "  join      a holder opens it once more   end     a lease is over, and why\n"
+    "  request   somebody asks for the port    leave     a waiter has gone\n"
+    "  grant     somebody gets it              end       a lease is over, and why\n"
+    "  join      a holder opens it once more   state     the port's new state\n"
+    "  yield     a holder is asked to let go   keep      no longer: he may go on\n"
+    "  busy      a standby holder is in a call idle      no longer\n"
+    "  handoff   a holder hands the port on    evict     who has no lease is cut off\n"
+    "  foreign   somebody has it, no lease     intruder  ... beside the holder\n"
+    "  disable   nobody gets it any more       enable    in use again\n"
     "\n"
     "  -j, --json            one JSON object a line: io.comlease(7), type Event\n"
     "  -s, --socket SOCKET   the broker's socket\n"
@@ -70,26 +75,78 @@ add_words(struct text *t, const char *before, const char *words)
 	text_add_foreign(t, words);
 }
 
+/* What happened to whom, or by whom. An owner that is left out is one that can't be seen, or, where
+ * there are words for it, of no interest. */
+static const struct sentence {
+	const char *event, *after_owner, *without_owner;
+} sentences[] = {
+	{ "yield", "is asked to let go", NULL },
+	{ "keep", "may go on", NULL },
+	{ "busy", "is in a call", NULL },
+	{ "idle", "is no longer in a call", NULL },
+	{ "handoff", "hands it on", "it is handed on" },
+	{ "foreign", "has it without comlease", NULL },
+	{ "intruder", "opened it beside the holder", NULL },
+	{ "evict", "is cut off", NULL },
+	{ "disable", "took it out of use", "out of use" },
+	{ "enable", "put it into use again", "in use again" },
+};
+
+static void
+add_sentence(struct text *t, const char *event, const json_t *owner)
+{
+	const struct sentence *s = NULL;
+
+	for (size_t i = 0; event && i < sizeof sentences / sizeof *sentences; i++) {
+		if (strcmp(event, sentences[i].event) == 0)
+			s = &sentences[i];
+	}
+	if (owner) {
+		text_add(t, " ");
+		status_process(t, owner);
+	} else if (s && !s->without_owner) {
+		text_add(t, " a process that I can't see");
+	}
+	if (s)
+		text_addf(t, " %s", !owner && s->without_owner ? s->without_owner : s->after_owner);
+}
+
+/* "yielded" is what the end of a lease is called; a holder that is asked wants to know for what. */
+static void
+add_reason(struct text *t, const char *event, const char *reason)
+{
+	static const char *const words[][2] = {
+		{ "yielded", "somebody else waits" },
+		{ "preempted", "a higher class waits" },
+		{ "expired", "its time is over" },
+	};
+
+	for (size_t i = 0; event && reason && i < 3 && strcmp(event, "yield") == 0; i++) {
+		if (strcmp(reason, words[i][0]) == 0)
+			reason = words[i][1];
+	}
+	add_words(t, ": ", reason);
+}
+
 static void
 print_line(const json_t *event)
 {
-	const json_t *owner = json_object_get(event, "owner"), *token;
+	const char *name = status_string(event, "event");
+	const json_t *token = json_object_get(event, "token");
 	struct text t = { 0 };
 
 	add_clock(&t, status_integer(event, "time"));
 	add_words(&t, "  ", status_string(event, "port"));
 	text_add(&t, "  ");
 	size_t column = text_columns(t.s);
-	text_add_foreign(&t, status_string(event, "event"));
-	text_pad_to(&t, column + 8);
+	text_add_foreign(&t, name);
+	text_pad_to(&t, column + 9);
 	add_words(&t, " ", status_string(event, "state"));
-	if (owner) {
-		text_add(&t, " ");
-		status_process(&t, owner);
-	}
-	add_words(&t, ": ", status_string(event, "reason"));
+	add_sentence(&t, name, status_object(event, "owner"));
+	add_reason(&t, name, status_string(event, "reason"));
 	add_words(&t, ", label ", status_string(event, "label"));
-	if ((token = json_object_get(event, "token")))
+	add_words(&t, ", class ", status_string(event, "class"));
+	if (token)
 		text_addf(&t, ", token %" JSON_INTEGER_FORMAT, json_integer_value(token));
 	add_duration(&t, event, "waited", ", waited ");
 	add_duration(&t, event, "held", ", held ");
@@ -102,7 +159,7 @@ static void
 print_event(json_t *event, bool json)
 {
 	if (json) {
-		status_add_user(json_object_get(event, "owner"));
+		status_add_user(status_object(event, "owner"));
 		json_dumpf(event, stdout,
 			   JSON_COMPACT | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
 		putchar('\n');

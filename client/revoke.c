@@ -21,8 +21,9 @@ const char revoke_help[] =
     "\n"
     "Takes PORT back from whoever has it, at once: his descriptor is dead (end of\n"
     "file, EIO), the line is hung up, and the next in the queue gets the port. It\n"
-    "returns when that descriptor no longer works. For root, and for leases of one's\n"
-    "own.\n"
+    "returns when that descriptor no longer works. For root, for leases of one's own,\n"
+    "and for whom `revoke` in comlease.conf(5) names. Who has the port without\n"
+    "comlease is a matter of comlease evict.\n"
     "\n"
     "  -t, --token N         only if the lease with this token still holds (see\n"
     "                        comlease status --json)\n"
@@ -82,37 +83,46 @@ parse(struct cli *cli, struct revoke *revoke, int argc, char **argv)
 static void
 print_done(const struct revoke *revoke, const json_t *port, json_int_t token)
 {
-	const json_t *lease = json_object_get(port, "lease");
+	const json_t *lease = status_object(port, "lease");
 	struct text t = { 0 };
 
 	text_add_foreign(&t, revoke->port);
 	text_add(&t, ": taken back");
 	if (lease && status_integer(lease, "token") == token) {
 		text_add(&t, " from ");
-		status_process(&t, json_object_get(lease, "owner"));
+		status_process(&t, status_object(lease, "owner"));
 	}
 	text_addf(&t, "; lease %" JSON_INTEGER_FORMAT " is over", token);
 	puts(t.s);
 	text_free(&t);
 }
 
+/* Nobody holds a lease; but perhaps somebody has the port without one. */
 static int
-fail_not_allowed(const json_t *port)
+fail_nobody(const json_t *port)
 {
+	const json_t *foreign = status_object(port, "foreign");
+	const char *name = status_string(port, "name");
 	struct text t = { 0 };
 
-	text_add(&t, status_string(port, "name"));
-	text_add(&t, ": held by ");
-	status_process(&t, json_object_get(json_object_get(port, "lease"), "owner"));
-	text_add(&t, ": only that user, root and the broker's own user may take it back");
-	cli_fail(CLI_DENIED, "%s", t.s);
+	text_add_foreign(&t, name);
+	if (foreign) {
+		text_add(&t, ": nobody holds a lease; ");
+		status_stranger(&t, foreign);
+		text_add(&t, " has it without comlease: comlease evict ");
+		text_add_foreign(&t, name);
+	} else {
+		text_add(&t, ": nobody has it");
+	}
+	cli_fail(CLI_NO, "%s", t.s);
 	text_free(&t);
-	return CLI_DENIED;
+	return CLI_NO;
 }
 
 static int
 revoke_port(struct comlease *c, const struct revoke *revoke, const json_t *port)
 {
+	const json_t *lease = status_object(port, "lease");
 	json_t *parameters = json_object(), *reply;
 
 	json_object_set_new(parameters, "port", json_string(revoke->port));
@@ -129,9 +139,9 @@ revoke_port(struct comlease *c, const struct revoke *revoke, const json_t *port)
 	if (comlease_call(c, "io.comlease.Revoke", parameters, &reply) < 0) {
 		const char *error = comlease_error_name(c);
 		if (!revoke->token && error && strcmp(error, "io.comlease.NotHolder") == 0)
-			return cli_fail(CLI_NO, "%s: nobody has it", status_string(port, "name"));
-		if (errno == EPERM && json_object_get(port, "lease"))
-			return fail_not_allowed(port);
+			return fail_nobody(port);
+		if (errno == EPERM && lease)
+			return ask_not_allowed(port, lease, "take it back", "revoke");
 		return ask_failed(c);
 	}
 	print_done(revoke, port, (json_int_t)status_integer(reply, "token"));
@@ -148,12 +158,12 @@ revoke_main(struct cli *cli, int argc, char **argv)
 	if (status >= 0)
 		return status;
 	struct comlease *c = ask_connect(cli);
-	json_t *ports = ask_ports(c, NULL, 0, &status);
-	if (ports) {
-		const json_t *port = ask_port_named(ports, revoke.port);
+	json_t *list = ask_list(c, NULL, 0, &status);
+	if (list) {
+		const json_t *port = ask_port_in(list, revoke.port);
 		status = port ? revoke_port(c, &revoke, port) : CLI_NO_PORT;
 	}
-	json_decref(ports);
+	json_decref(list);
 	comlease_disconnect(c);
 	return status;
 }

@@ -1,26 +1,41 @@
 /*
- * run.h - what the two halves of `comlease run` share: without PORT the command runs under the shim
- * (run.c); with PORT the lease is taken first and held beside it (hold.c).
+ * run.h - what the parts of `comlease run` share: its options (run_options.c); without PORT the
+ * command runs under the shim (run.c); with PORT the lease is taken first and held beside it
+ * (hold.c), with --standby again and again (standby.c).
  */
 #ifndef COMLEASE_RUN_H
 #define COMLEASE_RUN_H
 
+#include "cli.h"
+
 #include <comlease.h>
-#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct run {
-	const char *port;  /* NULL: the command runs under the shim alone */
-	const char *label; /* or NULL */
-	int64_t wait_ms;   /* COMLEASE_FOREVER, 0 ... */
-	int priority;      /* -100..100 */
-	int late_status;   /* -E: the exit status when the port is not to be had in time */
-	char **command;    /* ends with NULL; never empty */
+	const char *port;       /* or pool; NULL: the command runs under the shim alone */
+	const char *label;      /* or NULL */
+	const char *class_name; /* or NULL */
+	int64_t wait_ms;        /* COMLEASE_FOREVER, 0 ... */
+	int64_t max_hold_ms;    /* COMLEASE_FOREVER: as the port's rules say */
+	int64_t yield_grace_ms; /* the same */
+	int priority;           /* -100..100 */
+	int late_status;        /* -E: the exit status when the port is not to be had in time */
+	bool standby;
+	int yield_signal; /* standby: what asks the command to let go */
+	char **command;   /* ends with NULL; never empty */
 };
 
-/* run PORT: waits for the port, runs the command with it; the exit status. `c` has been asked for
- * `port` (an io.comlease.Port) before. */
-int hold_port(struct comlease *c, const struct run *, const json_t *port);
+/* Takes the words: -1, or the exit status, after having said why. */
+int run_options(struct run *, struct cli *, int argc, char **argv);
+
+/* Before the broker is asked: this process bears the command's name, for `status` and for rules by
+ * command. */
+void run_set_name(const struct run *);
+
+/* run PORT: waits for the port, runs the command with it; the exit status. */
+int hold_port(struct comlease *, const struct run *);
 
 /* Can `name` be executed? 0, or CLI_NOT_FOUND, CLI_NOT_EXECUTABLE after having said why. Known
  * before the wait, not after it. */
@@ -31,6 +46,10 @@ void command_warn(const char *name);
 
 /* Becomes the command. Returns only if that fails: 126 or 127, after having said why. */
 int command_exec(char **command);
+
+/* Sends a signal to a command that runs, and to those of its descendants that are in its process
+ * group: who else is in that group (a pipeline, the script that started run) gets nothing. */
+void command_signal(pid_t, int signo);
 
 /* A copy of the command with `device` for each {}, to be freed with command_free(). */
 char **command_fill_in(char **command, const char *device);

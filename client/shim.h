@@ -115,7 +115,17 @@ shim_is_lock(int dirfd, const char *path)
 	return shim_is_lock_name(path) && shim_is_managed_lock(dirfd, path);
 }
 
+/* Is that the lock file of this device? */
+bool shim_is_lock_of(int dirfd, const char *path, const char *device);
+
 /* open() of such a file. */
-int shim_open_lock(const char *path, int flags);
+int shim_open_lock(int dirfd, const char *path, int flags);
+
+/* ---- shim_busy.c: a standby holder's call ---- */
+
+/* The lock file of a managed port has been made (true) or removed. Under `comlease run --standby`,
+ * if it is that of the port that is held, the broker is told; otherwise nothing happens. errno
+ * stays. It may be called in a signal handler. */
+void shim_busy(int dirfd, const char *path, bool busy);
 
 #endif

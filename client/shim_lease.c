@@ -18,11 +18,12 @@
 
 #define SETTABLE_FLAGS (O_APPEND | O_NONBLOCK | O_ASYNC)
 
-/* COMLEASE_WAIT: seconds with a fraction, 0, or forever. By hand: strtod() follows the locale. */
+/* A time in seconds with a fraction; unset, "forever" and what makes no sense: COMLEASE_FOREVER. By
+ * hand: strtod() follows the locale. */
 static int64_t
-wait_ms(void)
+seconds(const char *name)
 {
-	const char *text = shim_environment("COMLEASE_WAIT");
+	const char *text = shim_environment(name);
 	int64_t ms = 0, unit_ms = 100;
 
 	if (!text || text[0] < '0' || text[0] > '9')
@@ -54,8 +55,12 @@ request_for(const char *device, dev_t rdev)
 
 	request.device = device;
 	request.rdev = rdev;
-	request.wait_ms = wait_ms();
+	request.wait_ms = seconds("COMLEASE_WAIT");
+	request.max_hold_ms = seconds("COMLEASE_MAX_HOLD");
+	if (request.max_hold_ms == 0)
+		request.max_hold_ms = COMLEASE_FOREVER;
 	request.priority = priority();
+	request.class_name = shim_environment("COMLEASE_CLASS");
 	request.label = shim_environment("COMLEASE_LABEL");
 	request.key = shim_environment("COMLEASE_KEY");
 	return request;
@@ -155,7 +160,7 @@ ask(struct comlease *c, const char *device, dev_t rdev, bool required)
 	if (fd < 0 && errno == EINVAL && rdev) {
 		make_printable(printable, sizeof(printable), device);
 		request.device = printable;
-		request.label = request.key = NULL;
+		request.class_name = request.label = request.key = NULL;
 		fd = acquire(c, &request);
 	}
 	if (fd >= 0)

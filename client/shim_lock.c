@@ -115,6 +115,21 @@ is_lock_path(int dirfd, const char *path)
 }
 
 bool
+shim_is_lock_of(int dirfd, const char *path, const char *device)
+{
+	char absolute[PATH_MAX];
+	const char *name;
+	int error = errno;
+	bool is_lock = false;
+
+	if (shim_absolute(dirfd, path, absolute, sizeof(absolute)) &&
+	    (name = name_in_folder(absolute)) != NULL)
+		is_lock = is_lock_of(device, (void *)(uintptr_t)name);
+	errno = error;
+	return is_lock;
+}
+
+bool
 shim_is_managed_lock(int dirfd, const char *path)
 {
 	int error = errno;
@@ -127,7 +142,7 @@ shim_is_managed_lock(int dirfd, const char *path)
 }
 
 int
-shim_open_lock(const char *path, int flags)
+shim_open_lock(int dirfd, const char *path, int flags)
 {
 	int fd;
 
@@ -139,5 +154,7 @@ shim_open_lock(const char *path, int flags)
 	if (fd >= 0 && (flags & O_APPEND))
 		fcntl(fd, F_SETFL, O_APPEND);
 	shim_debug("%s: a lock of its own: the lease counts", path);
+	if (fd >= 0 && (flags & O_CREAT))
+		shim_busy(dirfd, path, true);
 	return fd;
 }

@@ -1,6 +1,7 @@
 /*
  * shim_lock_hooks.c - LD_PRELOAD: the calls that name a file without opening it, for the lock files
- * of managed ports (shim_lock.c): they are not there, making one succeeds, removing one succeeds.
+ * of managed ports (shim_lock.c): they are not there, making one succeeds, removing one succeeds,
+ * and shim_busy() hears of both.
  * Every other path goes to the real call at once; only access() to a managed device that its
  * permissions forbid is said to be allowed, because the broker gives it.
  *
@@ -119,85 +120,111 @@ HOOK(statx, int dirfd, const char *path, int flags, unsigned mask, void *status)
 
 /* ---- it can be made ---- */
 
+/* Its maker holds the line in earnest: a fax answerer in a call. */
+static int
+made(int dirfd, const char *lock)
+{
+	shim_busy(dirfd, lock, true);
+	return 0;
+}
+
 /* The temporary file stays: its maker removes it. */
 static int
-link_to_lock(int dirfd, const char *from)
+link_to_lock(int from_dirfd, const char *from, int dirfd, const char *lock)
 {
 	struct shim_stat status;
 
-	shim_stat(dirfd, from, false, &status);
-	return status.error ? fail(status.error) : 0;
+	shim_stat(from_dirfd, from, false, &status);
+	return status.error ? fail(status.error) : made(dirfd, lock);
 }
 
 HOOK(link, const char *from, const char *to)
 {
 	if (shim_is_lock(AT_FDCWD, from))
 		return fail(ENOENT);
-	return shim_is_lock(AT_FDCWD, to) ? link_to_lock(AT_FDCWD, from) : REAL(link, from, to);
+	return shim_is_lock(AT_FDCWD, to) ? link_to_lock(AT_FDCWD, from, AT_FDCWD, to)
+					  : REAL(link, from, to);
 }
 
 HOOK(linkat, int from_dirfd, const char *from, int to_dirfd, const char *to, int flags)
 {
 	if (shim_is_lock(from_dirfd, from))
 		return fail(ENOENT);
-	return shim_is_lock(to_dirfd, to) ? link_to_lock(from_dirfd, from)
+	return shim_is_lock(to_dirfd, to) ? link_to_lock(from_dirfd, from, to_dirfd, to)
 					  : REAL(linkat, from_dirfd, from, to_dirfd, to, flags);
 }
 
 HOOK(symlink, const char *target, const char *to)
 {
-	return shim_is_lock(AT_FDCWD, to) ? 0 : REAL(symlink, target, to);
+	return shim_is_lock(AT_FDCWD, to) ? made(AT_FDCWD, to) : REAL(symlink, target, to);
 }
 
 HOOK(symlinkat, const char *target, int dirfd, const char *to)
 {
-	return shim_is_lock(dirfd, to) ? 0 : REAL(symlinkat, target, dirfd, to);
+	return shim_is_lock(dirfd, to) ? made(dirfd, to) : REAL(symlinkat, target, dirfd, to);
 }
 
 static int
-rename_to_lock(int dirfd, const char *from)
+rename_to_lock(int from_dirfd, const char *from, int dirfd, const char *lock)
 {
-	return (int)syscall(SYS_unlinkat, dirfd, from, 0);
+	return syscall(SYS_unlinkat, from_dirfd, from, 0) < 0 ? -1 : made(dirfd, lock);
+}
+
+/* The lock is not there to be moved; whoever tries it wants it gone. */
+static int
+rename_lock(int dirfd, const char *lock)
+{
+	shim_busy(dirfd, lock, false);
+	return fail(ENOENT);
 }
 
 HOOK(rename, const char *from, const char *to)
 {
 	if (shim_is_lock(AT_FDCWD, from))
-		return fail(ENOENT);
-	return shim_is_lock(AT_FDCWD, to) ? rename_to_lock(AT_FDCWD, from) : REAL(rename, from, to);
+		return rename_lock(AT_FDCWD, from);
+	return shim_is_lock(AT_FDCWD, to) ? rename_to_lock(AT_FDCWD, from, AT_FDCWD, to)
+					  : REAL(rename, from, to);
 }
 
 HOOK(renameat, int from_dirfd, const char *from, int to_dirfd, const char *to)
 {
 	if (shim_is_lock(from_dirfd, from))
-		return fail(ENOENT);
-	return shim_is_lock(to_dirfd, to) ? rename_to_lock(from_dirfd, from)
+		return rename_lock(from_dirfd, from);
+	return shim_is_lock(to_dirfd, to) ? rename_to_lock(from_dirfd, from, to_dirfd, to)
 					  : REAL(renameat, from_dirfd, from, to_dirfd, to);
 }
 
 HOOK(renameat2, int from_dirfd, const char *from, int to_dirfd, const char *to, unsigned flags)
 {
 	if (shim_is_lock(from_dirfd, from))
-		return fail(ENOENT);
-	return shim_is_lock(to_dirfd, to) ? rename_to_lock(from_dirfd, from)
+		return rename_lock(from_dirfd, from);
+	return shim_is_lock(to_dirfd, to) ? rename_to_lock(from_dirfd, from, to_dirfd, to)
 					  : REAL(renameat2, from_dirfd, from, to_dirfd, to, flags);
 }
 
 /* ---- it can be removed, and adorned ---- */
 
+static int
+removed(int dirfd, const char *lock)
+{
+	shim_busy(dirfd, lock, false);
+	return 0;
+}
+
 HOOK(unlink, const char *path)
 {
-	return shim_is_lock(AT_FDCWD, path) ? 0 : REAL(unlink, path);
+	return shim_is_lock(AT_FDCWD, path) ? removed(AT_FDCWD, path) : REAL(unlink, path);
 }
 
 HOOK(unlinkat, int dirfd, const char *path, int flags)
 {
-	return shim_is_lock(dirfd, path) ? 0 : REAL(unlinkat, dirfd, path, flags);
+	return shim_is_lock(dirfd, path) ? removed(dirfd, path)
+					 : REAL(unlinkat, dirfd, path, flags);
 }
 
 HOOK(remove, const char *path)
 {
-	return shim_is_lock(AT_FDCWD, path) ? 0 : REAL(remove, path);
+	return shim_is_lock(AT_FDCWD, path) ? removed(AT_FDCWD, path) : REAL(remove, path);
 }
 
 HOOK(chmod, const char *path, mode_t mode)

@@ -123,7 +123,7 @@ decide(int dirfd, const char *path, int flags, const struct shim_stat *status)
 	if (status->error == EFAULT || status->error == ENAMETOOLONG)
 		return SHIM_NOT_OURS;
 	if (shim_is_lock(dirfd, path))
-		return shim_open_lock(path, flags);
+		return shim_open_lock(dirfd, path, flags);
 	if (is_never_ours(flags))
 		return SHIM_NOT_OURS;
 	if (status->error == 0 && S_ISCHR(status->mode) && can_be_serial(status->rdev))

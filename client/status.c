@@ -2,7 +2,7 @@
  * status.c - `comlease status`: who has which port, and who waits.
  *
  * Responsible for: the three ways out (a table, JSON, a table that follows the changes).
- * Refuses to know: columns and widths (status_table.c), the socket.
+ * Refuses to know: columns and widths (status_table.c, status_detail.c), the socket.
  * The one tricky idea: --watch keeps the ports as the broker last sent them and replaces those that
  * come with a change; nothing is ever asked again. On a terminal the ages are drawn anew each
  * second.
@@ -26,11 +26,12 @@
 #include <unistd.h>
 
 const char status_help[] =
-    "usage: comlease status [--json] [--watch] [PORT...]\n"
+    "usage: comlease status [--json] [--watch] [PORT|POOL...]\n"
     "\n"
-    "Shows the ports: who has each, since when, and who waits for it.\n"
+    "Shows the ports: who has each, since when, who waits for it and why in that\n"
+    "order, and who has it without comlease. A pool stands for its ports.\n"
     "\n"
-    "  -j, --json            as JSON: {\"ports\":[...]}, see io.comlease(7)\n"
+    "  -j, --json            as JSON: {\"ports\":[...],...}, see io.comlease(7)\n"
     "  -w, --watch           go on, and show each change (Ctrl-C ends it)\n"
     "  -s, --socket SOCKET   the broker's socket\n"
     "  -h, --help            print this\n"
@@ -49,7 +50,7 @@ static const char no_ports[] =
 struct status {
 	bool json, watch, terminal;
 	bool said_gone; /* --watch: that the broker has gone */
-	json_t *ports;  /* --watch: as the broker last sent them */
+	json_t *list;   /* --watch: the ports and pools as the broker last sent them */
 };
 
 void
@@ -70,9 +71,11 @@ status_add_users(json_t *ports)
 	json_t *port, *waiter;
 
 	json_array_foreach (ports, i, port) {
-		status_add_user(json_object_get(json_object_get(port, "lease"), "owner"));
+		status_add_user(status_object(json_object_get(port, "lease"), "owner"));
+		status_add_user(status_object(json_object_get(port, "foreign"), "process"));
+		status_add_user(status_object(json_object_get(port, "intruder"), "process"));
 		json_array_foreach (json_object_get(port, "waiters"), j, waiter)
-			status_add_user(json_object_get(waiter, "owner"));
+			status_add_user(status_object(waiter, "owner"));
 	}
 }
 
@@ -90,8 +93,9 @@ terminal_columns(size_t *rows)
 }
 
 static void
-make_table(struct text *t, const struct status *status, const json_t *ports, size_t *rows)
+make_table(struct text *t, const struct status *status, const json_t *list, size_t *rows)
 {
+	const json_t *ports = json_object_get(list, "ports");
 	const char *no_colour = getenv("NO_COLOR");
 	struct status_style style = { 0, false, text_now_ms() };
 
@@ -104,33 +108,31 @@ make_table(struct text *t, const struct status *status, const json_t *ports, siz
 		text_add(t, no_ports);
 	else
 		status_table(t, ports, &style);
+	status_pools(t, json_object_get(list, "pools"), &style);
 }
 
 static void
-print_json(const struct status *status, json_t *ports, bool one_line)
+print_json(const struct status *status, json_t *list, bool one_line)
 {
 	size_t flags = status->terminal && !one_line ? JSON_INDENT(2) : JSON_COMPACT;
-	json_t *document = json_object();
 
-	status_add_users(ports);
-	json_object_set(document, "ports", ports);
+	status_add_users(json_object_get(list, "ports"));
 	/* jansson escapes control characters; on a terminal nothing else shall act either */
-	json_dumpf(document, stdout, flags | (status->terminal ? JSON_ENSURE_ASCII : 0));
+	json_dumpf(list, stdout, flags | (status->terminal ? JSON_ENSURE_ASCII : 0));
 	putchar('\n');
-	json_decref(document);
 }
 
 static void
-print_once(const struct status *status, json_t *ports)
+print_once(const struct status *status, json_t *list)
 {
 	struct text t = { 0 };
 	size_t rows;
 
 	if (status->json) {
-		print_json(status, ports, false);
+		print_json(status, list, false);
 		return;
 	}
-	make_table(&t, status, ports, &rows);
+	make_table(&t, status, list, &rows);
 	fputs(t.s, stdout);
 	text_free(&t);
 }
@@ -143,7 +145,7 @@ redraw(const struct status *status)
 	struct text t = { 0 };
 	size_t rows, line = 0;
 
-	make_table(&t, status, status->ports, &rows);
+	make_table(&t, status, status->list, &rows);
 	fputs("\033[H\033[?7l", stdout); /* a line that is too long must not take two */
 	const char *s = t.s;
 	while (*s && line + 2 < rows) {
@@ -190,19 +192,23 @@ static void
 take_reply(struct status *status, json_t *reply)
 {
 	json_t *changed = json_object_get(reply, "ports"), *port;
+	json_t *ports = json_object_get(status->list, "ports");
+	json_t *pools = json_object_get(reply, "pools");
 	size_t i;
 
 	if (status->json) {
-		print_json(status, changed, true);
+		print_json(status, reply, true);
 		fflush(stdout);
 		return;
 	}
 	json_array_foreach (changed, i, port)
-		take_port(status->ports, port);
+		take_port(ports, port);
+	if (pools)
+		json_object_set(status->list, "pools", pools);
 	if (status->terminal) {
 		redraw(status);
 	} else {
-		print_once(status, status->ports);
+		print_once(status, status->list);
 		putchar('\n');
 		fflush(stdout);
 	}
@@ -231,7 +237,7 @@ follow(struct status *status, struct comlease *c, int winch, char **names, int c
 
 	if (comlease_call_more(c, "io.comlease.List", ask_parameters_ports(names, count)) < 0)
 		return ask_failed(c);
-	json_array_clear(status->ports);
+	json_array_clear(json_object_get(status->list, "ports"));
 	int result = 0;
 	while (result != 1 && !ferror(stdout)) {
 		result = comlease_next_reply(c, &reply, 0);
@@ -262,7 +268,8 @@ watch(struct status *status, struct comlease *c, char **names, int count)
 	int winch = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (winch < 0)
 		return cli_fail(CLI_SYSTEM, "signalfd: %s", strerror(errno));
-	status->ports = json_array();
+	status->list = json_object();
+	json_object_set_new(status->list, "ports", json_array());
 	if (status->terminal && !status->json)
 		fputs("\033[H\033[2J", stdout);
 	do {
@@ -270,7 +277,7 @@ watch(struct status *status, struct comlease *c, char **names, int count)
 		if (result == 0)
 			result = ask_again(c, &status->said_gone);
 	} while (result == 0);
-	json_decref(status->ports);
+	json_decref(status->list);
 	close(winch);
 	return result;
 }
@@ -279,12 +286,12 @@ static int
 once(const struct status *status, struct comlease *c, char **names, int count)
 {
 	int result;
-	json_t *ports = ask_ports(c, names, count, &result);
+	json_t *list = ask_list(c, names, count, &result);
 
-	if (!ports)
+	if (!list)
 		return result;
-	print_once(status, ports);
-	json_decref(ports);
+	print_once(status, list);
+	json_decref(list);
 	return cli_finish(CLI_OK);
 }
 

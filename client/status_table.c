@@ -1,9 +1,9 @@
 /*
  * status_table.c - the ports of a List reply as a table for people.
  *
- * Responsible for: what stands in which column, the lines beneath a port (reason, label, queue),
- * the widths: as wide as the content; on a terminal that is too narrow the device loses its middle
- * first, then the holder. Refuses to know: where the reply came from and where the text goes.
+ * Responsible for: what stands in which column, and the widths: as wide as the content; on a
+ * terminal that is too narrow the device loses its middle first, then the holder. Refuses to know:
+ * the lines beneath a port (status_detail.c), where the reply came from and where the text goes.
  */
 #include "status_table.h"
 
@@ -17,8 +17,13 @@ struct row {
 	struct text cell[CELLS];
 };
 
-/* Detail lines stand this far in; queue lines a little more. */
-#define INDENT 4
+json_t *
+status_object(const json_t *object, const char *member)
+{
+	json_t *value = json_object_get(object, member);
+
+	return json_is_object(value) ? value : NULL;
+}
 
 const char *
 status_string(const json_t *object, const char *member)
@@ -43,14 +48,14 @@ status_process(struct text *t, const json_t *process)
 static void
 fill_row(struct row *row, const json_t *port, int64_t now_ms)
 {
-	const json_t *lease = json_object_get(port, "lease");
+	const json_t *lease = status_object(port, "lease");
 	int64_t since = status_integer(lease ? lease : port, "since");
 
 	text_add_foreign(&row->cell[NAME], status_string(port, "name"));
 	text_add_foreign(&row->cell[DEVICE], status_string(port, "device"));
 	text_add_foreign(&row->cell[STATE], status_string(port, "state"));
 	if (lease)
-		status_process(&row->cell[HOLDER], json_object_get(lease, "owner"));
+		status_process(&row->cell[HOLDER], status_object(lease, "owner"));
 	else
 		text_add(&row->cell[HOLDER], "-");
 	if (since)
@@ -99,9 +104,10 @@ state_colour(const char *state, bool colour)
 		return NULL;
 	if (strcmp(state, "free") == 0)
 		return "\033[32m";
-	if (strcmp(state, "held") == 0)
+	if (strcmp(state, "held") == 0 || strcmp(state, "yielding") == 0)
 		return "\033[33m";
-	if (strcmp(state, "absent") == 0 || strcmp(state, "faulted") == 0)
+	if (strcmp(state, "absent") == 0 || strcmp(state, "faulted") == 0 ||
+	    strcmp(state, "foreign") == 0)
 		return "\033[31m";
 	return NULL;
 }
@@ -135,105 +141,6 @@ add_row(struct text *t, const json_t *port, const size_t width[CELLS],
 	text_add(t, "\n");
 }
 
-/* One line beneath a port, cut at the terminal's width. */
-static void
-add_detail(struct text *t, const struct text *line, const struct status_style *style)
-{
-	text_pad(t, INDENT);
-	text_add_fitted(t, line->s, style->columns > INDENT ? style->columns - INDENT : (size_t)-1);
-	text_add(t, "\n");
-}
-
-static void
-add_details(struct text *t, const json_t *port, const struct status_style *style)
-{
-	const char *label = status_string(json_object_get(port, "lease"), "label");
-	const char *reason = status_string(port, "reason");
-	struct text line = { 0 };
-
-	if (reason) {
-		text_add_foreign(&line, reason);
-		add_detail(t, &line, style);
-		text_free(&line);
-	}
-	if (label) {
-		text_add(&line, "label: ");
-		text_add_foreign(&line, label);
-		add_detail(t, &line, style);
-		text_free(&line);
-	}
-	if (json_is_false(json_object_get(port, "revocable"))) {
-		text_add(&line, "can't be taken back from its holder (revocation = none)");
-		add_detail(t, &line, style);
-		text_free(&line);
-	}
-}
-
-/* "  1  uucico (pid 4400, user uucp)  2 min  mail to beta" */
-static void
-add_waiter(struct text *t, const json_t *waiter, size_t process_width,
-	   const struct status_style *style)
-{
-	const char *label = status_string(waiter, "label");
-	int64_t priority = status_integer(waiter, "priority");
-	struct text line = { 0 }, process = { 0 };
-
-	text_addf(&line, "%4d  ", (int)status_integer(waiter, "place"));
-	status_process(&process, json_object_get(waiter, "owner"));
-	add_cell(&line, process.s, process_width, NULL, false);
-	text_add_duration(&line, style->now_ms - status_integer(waiter, "since"));
-	if (priority)
-		text_addf(&line, "  priority %d", (int)priority);
-	if (label) {
-		text_add(&line, "  ");
-		text_add_foreign(&line, label);
-	}
-	add_detail(t, &line, style);
-	text_free(&process);
-	text_free(&line);
-}
-
-static size_t
-widest_waiter(const json_t *waiters)
-{
-	size_t i, widest = 0;
-	json_t *waiter;
-
-	json_array_foreach (waiters, i, waiter) {
-		struct text t = { 0 };
-		status_process(&t, json_object_get(waiter, "owner"));
-		size_t columns = text_columns(t.s);
-		widest = columns > widest ? columns : widest;
-		text_free(&t);
-	}
-	return widest;
-}
-
-static void
-add_queue(struct text *t, const json_t *port, const struct status_style *style)
-{
-	const json_t *waiters = json_object_get(port, "waiters");
-	int64_t listed = (int64_t)json_array_size(waiters);
-	int64_t waiting = status_integer(port, "waiting");
-	size_t i, width = widest_waiter(waiters);
-	json_t *waiter;
-
-	if (listed == 0 && waiting == 0)
-		return;
-	text_pad(t, INDENT);
-	text_add(t, "waiting:\n");
-	if (style->columns && width > style->columns * 3 / 5)
-		width = style->columns * 3 / 5;
-	json_array_foreach (waiters, i, waiter)
-		add_waiter(t, waiter, width, style);
-	if (waiting > listed) {
-		text_pad(t, INDENT + 6);
-		text_add(t, "and ");
-		text_add_count(t, waiting - listed);
-		text_add(t, " more\n");
-	}
-}
-
 void
 status_table(struct text *t, const json_t *ports, const struct status_style *style)
 {
@@ -252,7 +159,6 @@ status_table(struct text *t, const json_t *ports, const struct status_style *sty
 	text_add(t, "\n");
 	json_array_foreach (ports, i, port) {
 		add_row(t, port, width, style);
-		add_details(t, port, style);
-		add_queue(t, port, style);
+		status_detail(t, port, style);
 	}
 }

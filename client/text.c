@@ -211,6 +211,39 @@ text_add_fitted(struct text *t, const char *s, size_t columns)
 	text_add(t, s + bytes_within(s, all - tail));
 }
 
+/* The bytes of the words at the start of s that fit: at least one word, even if it is too long. */
+static size_t
+words_within(const char *s, size_t columns)
+{
+	size_t fit = bytes_within(s, columns), end = fit;
+
+	if (s[fit] == '\0')
+		return fit;
+	while (end > 0 && s[end] != ' ')
+		end--;
+	while (end > 0 && s[end - 1] == ' ')
+		end--;
+	return end ? end : strcspn(s, " ");
+}
+
+void
+text_add_wrapped(struct text *t, const char *s, size_t columns, size_t indent, size_t hang)
+{
+	do {
+		size_t width = columns > indent ? columns - indent : 1;
+		size_t n = columns ? words_within(s, width) : strlen(s);
+		struct text line = { 0 };
+
+		text_add_bytes(&line, s, n);
+		text_pad(t, indent);
+		text_add_fitted(t, line.s, columns ? width : (size_t)-1);
+		text_add(t, "\n");
+		text_free(&line);
+		s += n + strspn(s + n, " ");
+		indent = hang;
+	} while (*s);
+}
+
 void
 text_add_count(struct text *t, int64_t n)
 {

@@ -38,6 +38,11 @@ size_t text_columns(const char *);
 /* Adds `s` in at most `columns`: what is too long loses its middle ("/dev/serial/...-port0"). */
 void text_add_fitted(struct text *, const char *s, size_t columns);
 
+/* Adds `s` as lines of at most `columns` (0: no limit), broken at spaces: `indent` spaces before
+ * the first, `hang` before the others, a newline after each. A word that is too long loses its
+ * middle. */
+void text_add_wrapped(struct text *, const char *s, size_t columns, size_t indent, size_t hang);
+
 /* "9,968" */
 void text_add_count(struct text *, int64_t);
 

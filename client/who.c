@@ -18,7 +18,8 @@
 const char who_help[] =
     "usage: comlease who PORT|DEVICE\n"
     "\n"
-    "Prints who has the port; DEVICE is a path like /dev/ttyUSB0.\n"
+    "Prints who has the port, with a lease or without; DEVICE is a path like\n"
+    "/dev/ttyUSB0.\n"
     "\n"
     "  -s, --socket SOCKET   the broker's socket\n"
     "  -h, --help            print this\n"
@@ -45,13 +46,13 @@ is_same_device(const json_t *port, const char *device)
 }
 
 static const json_t *
-find_port(json_t *ports, const char *word)
+find_port(json_t *list, const char *word)
 {
-	const json_t *port;
+	const json_t *ports = json_object_get(list, "ports"), *port;
 	size_t i;
 
 	if (!strchr(word, '/'))
-		return ask_port_named(ports, word);
+		return ask_port_in(list, word);
 	json_array_foreach (ports, i, port) {
 		if (is_same_device(port, word))
 			return port;
@@ -63,26 +64,60 @@ find_port(json_t *ports, const char *word)
 	return NULL;
 }
 
+static void
+add_holder(struct text *t, const json_t *lease)
+{
+	const char *label = status_string(lease, "label"), *class = status_string(lease, "class");
+
+	status_process(t, status_object(lease, "owner"));
+	text_add(t, label ? ", label " : "");
+	text_add_foreign(t, label);
+	text_add(t, class ? ", class " : "");
+	text_add_foreign(t, class);
+	text_add(t, json_is_true(json_object_get(lease, "standby")) ? ", standby" : "");
+	text_add(t, ", since ");
+	text_add_since(t, status_integer(lease, "since"), text_now_ms());
+	if (status_integer(lease, "busySince")) {
+		text_add(t, ", in a call since ");
+		text_add_time(t, status_integer(lease, "busySince"), text_now_ms());
+	}
+}
+
+static void
+add_nobody(struct text *t, const json_t *port)
+{
+	const char *reason = status_string(port, "reason"), *state = status_string(port, "state");
+
+	text_add(t, "nobody; ");
+	/* a reason may begin with the state's name, and a state says nothing more than that */
+	if (!reason || !state || strncmp(reason, state, strlen(state)) != 0) {
+		text_add_foreign(t, state);
+		text_add(t, reason ? ": " : "");
+	}
+	text_add_foreign(t, reason);
+}
+
 static int
 print_holder(const json_t *port)
 {
-	const json_t *lease = json_object_get(port, "lease");
-	const char *label = status_string(lease, "label"), *reason = status_string(port, "reason");
+	const json_t *lease = status_object(port, "lease");
+	const json_t *foreign = status_object(port, "foreign");
+	const json_t *intruder = status_object(port, "intruder");
 	struct text t = { 0 };
 
 	text_add_foreign(&t, status_string(port, "name"));
 	text_add(&t, ": ");
 	if (lease) {
-		status_process(&t, json_object_get(lease, "owner"));
-		text_add(&t, label ? ", label " : "");
-		text_add_foreign(&t, label);
-		text_add(&t, ", since ");
-		text_add_since(&t, status_integer(lease, "since"), text_now_ms());
-	} else {
-		text_add(&t, "nobody; ");
-		text_add_foreign(&t, status_string(port, "state"));
-		text_add(&t, reason ? ": " : "");
-		text_add_foreign(&t, reason);
+		add_holder(&t, lease);
+	} else if (foreign) {
+		text_add(&t, "foreign: ");
+		status_foreign(&t, foreign, text_now_ms());
+	} else if (!intruder) {
+		add_nobody(&t, port);
+	}
+	if (intruder) {
+		text_add(&t, lease || foreign ? "; intruder: " : "intruder: ");
+		status_foreign(&t, intruder, text_now_ms());
 	}
 	if (lease || status_integer(port, "waiting")) {
 		text_add(&t, "; ");
@@ -91,7 +126,7 @@ print_holder(const json_t *port)
 	}
 	puts(t.s);
 	text_free(&t);
-	return cli_finish(lease ? CLI_OK : CLI_NO);
+	return cli_finish(lease || foreign || intruder ? CLI_OK : CLI_NO);
 }
 
 int
@@ -107,12 +142,12 @@ who_main(struct cli *cli, int argc, char **argv)
 	if (argc - optind != 1)
 		return cli_usage(argv, "who: name one port or device");
 	struct comlease *c = ask_connect(cli);
-	json_t *ports = ask_ports(c, NULL, 0, &status);
-	if (ports) {
-		const json_t *port = find_port(ports, argv[optind]);
+	json_t *list = ask_list(c, NULL, 0, &status);
+	if (list) {
+		const json_t *port = find_port(list, argv[optind]);
 		status = port ? print_holder(port) : CLI_NO_PORT;
 	}
-	json_decref(ports);
+	json_decref(list);
 	comlease_disconnect(c);
 	return status;
 }

@@ -30,6 +30,8 @@
  *	EACCES		no permission for the socket
  *	EPERM		not allowed by the broker
  *	ESTALE		the lease has been taken back
+ *	ESRCH		nobody of that name waits; nobody outside has the port
+ *	ECONNRESET	the broker has gone (where the library does not wait for it)
  *	ECONNREFUSED	there is no broker (nobody at the socket, for reconnect_ms)
  *	EPROTO		the broker answered something that is no answer
  *	EINTR		a signal handler without SA_RESTART ran (if the wait has a deadline, or no
@@ -47,7 +49,7 @@
 extern "C" {
 #endif
 
-#define COMLEASE_VERSION "0.1.0"
+#define COMLEASE_VERSION "0.2.0"
 
 /* For wait_ms: as long as it takes. */
 #define COMLEASE_FOREVER (-1)
@@ -65,7 +67,7 @@ struct comlease_process {
 /* What is asked for. Always start from COMLEASE_REQUEST_INIT: members may be added. */
 struct comlease_request {
 	size_t size;          /* sizeof(struct comlease_request): which members there are */
-	const char *port;     /* the port's name, or NULL and ... */
+	const char *port;     /* the port's or pool's name, or NULL and ... */
 	const char *device;   /* ... the absolute path of its device, and */
 	uint64_t rdev;        /* its st_rdev; 0: not known. EITHER port OR device. */
 	int64_t wait_ms;      /* 0: not at all; COMLEASE_FOREVER */
@@ -74,12 +76,19 @@ struct comlease_request {
 	const char *key;      /* 32 hexadecimal digits: whoever shows it joins this lease; NULL */
 	int64_t reconnect_ms; /* how long to look for a broker that has gone or is not there yet:
 			       * 30000; 0: not at all */
+	/* Since 0.2.0. */
+	const char *class_name; /* the kind of work, a name; NULL: as the port's rules say */
+	int standby;            /* 1: gives way when somebody else waits: watch the lease */
+	int64_t max_hold_ms; /* how long the lease may last; COMLEASE_FOREVER: as the port's rules
+			      * say, which also bound it */
+	int64_t yield_grace_ms; /* from being asked to let go to being revoked; COMLEASE_FOREVER: as
+				 * the port's rules say, which also bound it */
 };
 
 #define COMLEASE_REQUEST_INIT                                                                      \
 	{                                                                                          \
 		sizeof(struct comlease_request), NULL, NULL, 0, COMLEASE_FOREVER, 0, NULL, NULL,   \
-		    30000                                                                          \
+		    30000, NULL, 0, COMLEASE_FOREVER, COMLEASE_FOREVER                             \
 	}
 
 /* A granted lease, for display and for comlease_release(). The caller's; a plain value. */
@@ -94,10 +103,11 @@ struct comlease_lease {
 /* Why a request waits. The strings live until the next call on the connection. */
 struct comlease_waiting {
 	const char *port, *device;
-	const char *state;              /* "held", "turnaround", "absent", ... */
+	const char *state;              /* "held", "yielding", "foreign", "turnaround", ... */
 	const char *reason;             /* for people, or NULL */
 	int64_t ahead;                  /* how many are before this request */
-	struct comlease_process holder; /* pid 0: nobody */
+	struct comlease_process holder; /* who has it, foreign holders too; pid 0: nobody, or (state
+					 * "foreign") nobody that can be seen */
 	int64_t holder_since_ms;        /* since 1970 */
 };
 
@@ -153,10 +163,59 @@ void comlease_cancel(struct comlease *);
  */
 int comlease_release(struct comlease *, uint64_t token);
 
+/*
+ * What happens to a lease, on a connection of its own:
+ *
+ *	comlease_watch(w, token);
+ *	comlease_next_event(w, &event, 0);	again, until -1 and errno EAGAIN: none yet, then
+ *	poll comlease_fd(w) for POLLIN, and so on
+ *
+ * comlease_watch() returns when the broker has answered: from then on no event is missed.
+ * After REVOKED, UNPLUGGED or ENDED nothing comes any more. The strings live until the next call on
+ * the connection. ESTALE: that lease has ended. EPERM: not yours. ECONNRESET, from
+ * comlease_next_event(): the broker has gone; watch again.
+ */
+enum comlease_event_type {
+	COMLEASE_EVENT_YIELD_WANTED = 1, /* let go of the port within left_ms, or it is taken */
+	COMLEASE_EVENT_RESUMED,          /* no longer: go on */
+	COMLEASE_EVENT_REVOKED,
+	COMLEASE_EVENT_UNPLUGGED,
+	COMLEASE_EVENT_ENDED, /* any other end: `reason` */
+};
+
+struct comlease_event {
+	size_t size; /* set it to sizeof(struct comlease_event) */
+	enum comlease_event_type type;
+	int64_t left_ms;               /* YIELD_WANTED: until the deadline, >= 0 */
+	const char *reason;            /* "yielded", "preempted", "expired", ...; NULL */
+	struct comlease_process asker; /* YIELD_WANTED: for whom; pid 0: for a deadline */
+};
+
+int comlease_watch(struct comlease *, uint64_t token);
+
+/* timeout_ms: 0: not at all; COMLEASE_FOREVER. EINTR: a signal handler ran; call again. */
+int comlease_next_event(struct comlease *, struct comlease_event *, int64_t timeout_ms);
+
+/*
+ * Lets a standby lease go, and waits until the port is back: the new descriptor, or -1, as
+ * comlease_acquire(). Close your own descriptor first or after; copies that are still open are cut
+ * off. `request`: as the lease was acquired (a broker that comes back is asked with it again). If
+ * the lease has ended already this is comlease_acquire(). comlease_yield_request() is the same for
+ * comlease_dispatch().
+ */
+int comlease_yield(struct comlease *, uint64_t token, const struct comlease_request *,
+		   struct comlease_lease *);
+int comlease_yield_request(struct comlease *, uint64_t token, const struct comlease_request *);
+
+/* A standby holder is in a call (1), and not asked to yield, or no longer (0). 0, or -1: ESTALE,
+ * EPERM. */
+int comlease_busy(struct comlease *, uint64_t token, int busy);
+
 /* A port as it is now. */
 struct comlease_port {
 	const char *name, *device;
-	const char *state;  /* "absent", "turnaround", "free", "held", "faulted" */
+	const char *state;  /* "absent", "foreign", "disabled", "turnaround", "free", "held",
+			     * "yielding", "faulted" */
 	const char *reason; /* for people, or NULL */
 	uint64_t rdev;      /* 0: not there */
 	uint64_t token;     /* 0: nobody has it */
@@ -170,7 +229,7 @@ struct comlease_port {
 int comlease_list(struct comlease *, struct comlease_port **ports, size_t *count);
 void comlease_list_free(struct comlease_port *ports, size_t count);
 
-/* "0.1.0": of the library that is running. */
+/* "0.2.0": of the library that is running. */
 const char *comlease_version(void);
 
 #ifdef __cplusplus
