@@ -178,12 +178,15 @@ asan: deps			## all tests under AddressSanitizer and UBSan
 
 tsan: deps			## the library's and the shim's tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory FLAVOUR=tsan -j$$(nproc) tests
-	@$(MAKE) --no-print-directory FLAVOUR=tsan run-check SUITES="test_libcomlease test_libcomlease_wait test_shim test_shim_lock"
+	@$(MAKE) --no-print-directory FLAVOUR=tsan run-check SUITES="test_libcomlease test_libcomlease_wait test_libcomlease_watch test_libcomlease_yield test_shim test_shim_lock"
+
+# Those that start no other program.
+UNIT_SUITES := $(patsubst tests/%.c,%,$(wildcard tests/test_config*.c tests/test_lease*.c tests/test_access.c tests/test_class.c tests/test_foreign_text.c))
 
 valgrind: deps			## the unit tests under valgrind
 	@$(MAKE) --no-print-directory FLAVOUR=valgrind -j$$(nproc) tests
 	@$(MAKE) --no-print-directory FLAVOUR=valgrind run-check \
-	    SUITES="test_varlink test_varlink_json test_varlink_message test_config test_config_fault test_config_load test_lease test_libcomlease"
+	    SUITES="test_varlink test_varlink_json test_varlink_message $(UNIT_SUITES) test_libcomlease test_libcomlease_watch test_libcomlease_yield"
 
 coverage: deps			## which lines the tests run: build/coverage/report.txt
 	@$(MAKE) --no-print-directory FLAVOUR=coverage -j$$(nproc) tests

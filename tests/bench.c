@@ -105,10 +105,19 @@ add_hand_overs(const struct series *f, const struct series *one, const struct se
 }
 
 static void
+add_yields(const struct series *yield, const struct series *one)
+{
+	compare(add("standby holder asked, gone, granted", series_median(yield), "us"),
+		series_ratio(yield, one), "hand-over", RATIO_AT_MOST, 1.5);
+}
+
+static void
 bench_leases(size_t waiters)
 {
 	static struct lease_series s;
-	static struct series one, many;
+	static struct series one, many, yield;
+	struct other *standby;
+	struct world yielding;
 	struct pair *quiet_pair, *crowded_pair;
 	struct world quiet, lonely, crowded;
 	struct lease_bench *b;
@@ -120,6 +129,8 @@ bench_leases(size_t waiters)
 	world_start(&quiet, 1, 16);
 	world_start(&lonely, 1, 16);
 	world_start(&crowded, 1, (unsigned)waiters + 16);
+	world_start(&yielding, 1, 16);
+	standby = yield_start(&yielding);
 	b = lease_bench_start(&quiet);
 	quiet_pair = pair_start(&lonely);
 	crowded_pair = pair_start(&crowded);
@@ -134,18 +145,39 @@ bench_leases(size_t waiters)
 		lease_bench_round(b, &s);
 		pair_round(quiet_pair, 0, HAND_OVERS, &one);
 		pair_round(crowded_pair, waiters, HAND_OVERS, &many);
+		yield_round(standby, &yielding, HAND_OVERS, &yield);
 	}
 	add_leases(&s);
 	add_hand_overs(&s.round_trip, &one, &many, waiters);
+	add_yields(&yield, &one);
 	compare(add("broker's memory for a waiting client", before, "bytes"), 0, NULL,
 		VALUE_AT_MOST, 4096);
 	lease_bench_stop(b);
 	crowd_stop(&crowd);
 	pair_stop(crowded_pair);
 	pair_stop(quiet_pair);
+	other_stop(standby);
+	world_stop(&yielding);
 	world_stop(&crowded);
 	world_stop(&lonely);
 	world_stop(&quiet);
+}
+
+/* Before the grant somebody looks through the descriptors of all processes: not beside a crowd with
+ * tens of thousands. */
+static void
+bench_foreign(const struct world *w)
+{
+	static struct series foreign;
+	struct other *outsider = foreign_start(w, w->device);
+	int i;
+
+	progress("foreign holders");
+	for (i = 0; i < ROUNDS; i++)
+		foreign_round(outsider, w, HAND_OVERS / 4, &foreign);
+	compare(add("foreign holder gone to grant", series_median(&foreign) / 1e3, "ms"), 0, NULL,
+		VALUE_AT_MOST, 20);
+	other_stop(outsider);
 }
 
 static void
@@ -288,6 +320,9 @@ main(int argc, char **argv)
 	if (!json && waiters < CROWD)
 		printf("The limit on descriptors allows %zu waiters, not %d.\n", waiters, CROWD);
 	bench_leases(waiters);
+	world_start(&w, 1, 16);
+	bench_foreign(&w);
+	world_stop(&w);
 	world_start(&w, 1, 16);
 	bench_data(&w);
 	bench_open(&w);

@@ -5,45 +5,16 @@
 #
 # What is pinned: each exit status, the help, what the table, JSON, events and messages name (not how wide
 # the columns are), what a command gets from `run` and what becomes of its signals and status. The broker is a
-# real one; the ports are soft modems. The wire and the shim have tests of their own.
+# real one; the ports are soft modems. The wire and the shim have tests of their own; what is said of classes,
+# standby, pools and foreign holders is in cli_canned.sh and cli_arbitration.sh.
 
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=cli_check.sh
+. "$(dirname "$0")/cli_check.sh"
 TREE=$(cd "$(dirname "$0")/.." && pwd)
 cd "$SCRATCH" || exit 1
-
-# cli ARGUMENT...: runs comlease; OUT, ERR, RC. A test of ours that waits for ever fails instead.
-cli()
-{
-	OUT=$(timeout 30 comlease "$@" 2>err)
-	RC=$?
-	ERR=$(cat err)
-}
-
-# Functions of one assertion each; they explain themselves when they fail.
-explain() { printf '%s\nstatus %s\nstdout: %s\nstderr: %s\n' "$1" "$RC" "$OUT" "$ERR"; return 1; }
-rc() { [ "$RC" = "$1" ] || explain "expected status $1"; }
-out() { [[ $OUT =~ $1 ]] || explain "stdout does not match: $1"; }
-err() { [[ $ERR =~ $1 ]] || explain "stderr does not match: $1"; }
-quiet() { [ -z "$ERR" ] || explain "stderr is not empty"; }
-
-# fails STATUS PATTERN ARGUMENT...: that exit status, that on stderr, nothing on stdout
-fails()
-{
-	local status=$1 pattern=$2
-	shift 2
-	cli "$@"
-	rc "$status" && err "$pattern" && { [ -z "$OUT" ] || explain "stdout is not empty"; }
-}
-# prints PATTERN ARGUMENT...: status 0, that on stdout, nothing on stderr
-prints()
-{
-	local pattern=$1
-	shift
-	cli "$@"
-	rc 0 && out "$pattern" && quiet
-}
 
 me=$(id -un)
 
@@ -52,18 +23,21 @@ me=$(id -un)
 helps() # COMMAND
 {
 	cli "$1" --help
-	rc 0 && quiet && out "^usage: comlease $1" && out 'Exit status' && [ "$(wc -L <<<"$OUT")" -le 80 ]
+	rc 0 && quiet && out "^usage: comlease $1" && out 'Exit status' &&
+		{ [ "$(wc -L <<<"$OUT")" -le 80 ] || explain "a line of more than 80 columns"; }
 }
-for command in status run who revoke monitor; do
+for command in status run who revoke monitor evict disable enable handoff busy idle; do
 	check "$command --help says how, in 80 columns" helps "$command"
 done
-check "--help lists the commands" prints 'comlease monitor' --help
+check "--help lists the commands" prints 'comlease monitor.* comlease busy .* comlease handoff .* comlease evict ' --help
+check "... in 80 columns" eval 'cli --help; [ "$(wc -L <<<"$OUT")" -le 80 ]'
 check "help COMMAND is COMMAND --help" prints '^usage: comlease who' help who
 check "--version" prints '^comlease [0-9]+\.[0-9]+\.[0-9]+$' --version
 
 check "no command: usage, 64" fails 64 '^usage: comlease'
 check "an unknown command: 64, and what was meant" fails 64 'did you mean .comlease status' statsu
-for words in "status --foo" "who" "who a b" "revoke" "revoke --token x modem0" "monitor --foo" "run" "run modem0 --" \
+for words in "status --foo" "who" "who a b" "revoke" "revoke --token x modem0" "monitor --foo" "evict" "evict a b" "disable" \
+	"disable --term a" "enable" "enable a b" "handoff modem0" "handoff --to x" "handoff modem0 --to=" "busy" "busy a b" "idle" "run" "run modem0 --" \
 	"run -w x true" "run -w -1 true" "run -n -w 1 true" "run -E 256 true" "run -p 101 true" "run -p 1x true" "run -l a/b true" "-s"; do
 	# shellcheck disable=SC2086
 	check "usage, 64: comlease $words" fails 64 'try .comlease.* --help' $words
@@ -77,12 +51,16 @@ check "no broker, 69: run PORT" no_broker run modem0 -- true
 check "no broker, 69: who" no_broker who modem0
 check "no broker, 69: revoke" no_broker revoke modem0
 check "no broker, 69: monitor" no_broker monitor
+for words in "evict modem0" "disable modem0" "enable modem0" "handoff modem0 --to x" "busy modem0" "idle modem0"; do
+	# shellcheck disable=SC2086
+	check "no broker, 69: $words" no_broker $words
+done
 
 # ---- a broker without ports ----
 
 start_broker <<<""
 check "no port is configured: status says how to add one" prints 'device = /dev/ttyUSB0' status
-check "no port is configured: --json is an empty list" prints '^\{"ports":\[\]\}$' status --json
+check "no port is configured: --json is an empty list" prints '^\{"ports":\[\](,"pools":\[\])?\}$' status --json
 check "no port is configured: run PORT, 66" fails 66 'no port is configured' run modem0 -- true
 stop_broker
 
@@ -107,7 +85,8 @@ socket_option()
 check "-s stands before the command or after it" socket_option
 check "output that can't be written is an error, 71" eval '! comlease status >/dev/full 2>err && grep -q "No space" err'
 
-for words in "status modm0" "who modm0" "revoke modm0" "monitor modm0" "run modm0 -- true"; do
+for words in "status modm0" "who modm0" "revoke modm0" "monitor modm0" "run modm0 -- true" "evict modm0" "disable modm0" \
+	"enable modm0" "handoff modm0 --to x"; do
 	# shellcheck disable=SC2086
 	check "no such port, 66: $words" fails 66 'no port `modm0`; did you mean modem0\?.*board1' $words
 done
@@ -421,14 +400,6 @@ else
 	skip "no permission: 77" "needs root"
 fi
 
-completes() # EXPECTED WORD...
-{
-	local expected=$1
-	shift
-	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-	_comlease
-	[ "${COMPREPLY[*]}" = "$expected" ] || { echo "got: ${COMPREPLY[*]}"; return 1; }
-}
 # shellcheck source=../client/comlease.bash
 . "$TREE/client/comlease.bash"
 check "completion: commands" completes "status" comlease st

@@ -1,10 +1,9 @@
 /*
- * fake_broker.c - see fake_broker.h. It aborts when the test's own surroundings fail.
+ * fake_broker.c - see fake_broker.h: its life and its connections. It aborts when the test's own
+ * surroundings fail.
  */
 #undef NDEBUG
-#include "fake_broker.h"
-
-#include "../client/varlink.h"
+#include "fake_broker_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,158 +16,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 struct fake_broker fake;
-
-struct peer {
-	struct varlink varlink;
-	bool close; /* once all is sent */
-};
-
-/* ---- what it answers ---- */
-
-static json_t *
-lease(const struct fake_broker *broker)
-{
-	return json_pack("{s:I,s:s,s:s,s:{s:i,s:i,s:s},s:I,s:I,s:i}", "token", (json_int_t)17,
-			 "port", "modem0", "device", broker->device, "owner", "pid", 4711, "uid",
-			 1000, "command", "efax", "since", (json_int_t)1700000000000, "waited",
-			 (json_int_t)340, "descriptions", 1);
-}
-
-static json_t *
-waiting(const struct fake_broker *broker)
-{
-	return json_pack("{s:{s:s,s:s,s:s,s:i,s:o}}", "waiting", "port", "modem0", "device",
-			 broker->device, "state", "held", "ahead", 2, "holder", lease(broker));
-}
-
-static int
-open_device(const struct fake_broker *broker)
-{
-	return open(broker->device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-}
-
-static void
-say(struct peer *peer, json_t *message, int fd)
-{
-	assert(message);
-	assert(varlink_queue(&peer->varlink, message, fd) == 0);
-	json_decref(message);
-}
-
-static void
-grant(struct fake_broker *broker, struct peer *peer, bool with_fd)
-{
-	say(peer, varlink_reply_new(json_pack("{s:o,s:i}", "lease", lease(broker), "fd", 0), false),
-	    with_fd ? open_device(broker) : -1);
-}
-
-static void
-fail(struct peer *peer, const char *error)
-{
-	say(peer,
-	    varlink_error_new(error,
-			      strcmp(error, "org.varlink.service.PermissionDenied") == 0
-				  ? json_object()
-				  : json_pack("{s:s,s:s,s:[s]}", "port", "modem0", "message",
-					      "modem0: a sentence for people", "ports", "modem0")),
-	    -1);
-}
-
-static bool
-is_port(const struct fake_broker *broker, const json_t *parameters)
-{
-	const char *port = json_string_value(json_object_get(parameters, "port"));
-	const char *device = json_string_value(json_object_get(parameters, "device"));
-	dev_t rdev = (dev_t)json_integer_value(json_object_get(parameters, "rdev"));
-
-	if (port)
-		return strcmp(port, "modem0") == 0;
-	return (rdev && rdev == broker->rdev) || (device && strcmp(device, broker->device) == 0) ||
-	       (device && strcmp(device, "/dev/comlease-absent") == 0);
-}
-
-static void
-acquire(struct fake_broker *broker, struct peer *peer, const struct varlink_call *call)
-{
-	pthread_mutex_lock(&broker->lock);
-	json_decref(broker->last);
-	broker->last = json_deep_copy(call->parameters);
-	pthread_mutex_unlock(&broker->lock);
-	broker->acquires++;
-	if (!is_port(broker, call->parameters)) {
-		say(peer,
-		    varlink_error_new("io.comlease.NoSuchPort",
-				      json_pack("{s:s,s:[s]}", "port", "other", "ports", "modem0")),
-		    -1);
-		return;
-	}
-	if (call->more && broker->mode != FAKE_ERROR)
-		say(peer, varlink_reply_new(waiting(broker), true), -1);
-	switch ((int)broker->mode) {
-	case FAKE_GRANT:
-		if (call->more)
-			say(peer,
-			    varlink_reply_new(json_pack("{s:o}", "lease", lease(broker)), false),
-			    -1);
-		else
-			grant(broker, peer, true);
-		break;
-	case FAKE_ERROR:
-		fail(peer, broker->error);
-		break;
-	case FAKE_CLOSE:
-		peer->close = true;
-		break;
-	case FAKE_GARBAGE:
-		assert(write(peer->varlink.socket, "{\"nonsense\"", 12) == 12);
-		break;
-	case FAKE_BOTH:
-		say(peer, varlink_error_new("io.comlease.Busy", json_object()),
-		    open_device(broker));
-		break;
-	case FAKE_NO_FD:
-		grant(broker, peer, false);
-		break;
-	default:
-		break;
-	}
-}
-
-static void
-list(const struct fake_broker *broker, struct peer *peer)
-{
-	say(peer,
-	    varlink_reply_new(json_pack("{s:[{s:s,s:s,s:I,s:s,s:I,s:b,s:o,s:i,s:[]}]}", "ports",
-					"name", "modem0", "device", broker->device, "rdev",
-					(json_int_t)broker->rdev, "state", "held", "since",
-					(json_int_t)1, "revocable", 1, "lease", lease(broker),
-					"waiting", 3, "waiters"),
-			      false),
-	    -1);
-}
-
-static void
-answer(struct fake_broker *broker, struct peer *peer, json_t *message)
-{
-	struct varlink_call call;
-
-	assert(varlink_call_parse(message, &call) == 0);
-	if (strcmp(call.interface_method, "io.comlease.Acquire") == 0)
-		acquire(broker, peer, &call);
-	else if (strcmp(call.interface_method, "io.comlease.Attach") == 0)
-		grant(broker, peer, true);
-	else if (broker->mode == FAKE_ERROR)
-		fail(peer, broker->error);
-	else if (broker->mode == FAKE_CLOSE)
-		peer->close = true;
-	else if (strcmp(call.interface_method, "io.comlease.List") == 0)
-		list(broker, peer);
-	else
-		say(peer, varlink_reply_new(json_object(), false), -1);
-}
 
 /* ---- connections ---- */
 
@@ -200,7 +51,7 @@ accept_peer(struct fake_broker *broker)
 	broker->peers[i] = peer;
 	broker->connections++;
 	if (broker->mode == FAKE_QUOTA) {
-		fail(peer, "io.comlease.QuotaExceeded");
+		fake_fail(peer, "io.comlease.QuotaExceeded");
 		varlink_flush(&peer->varlink);
 		hang_up(broker, i);
 	}
@@ -214,7 +65,7 @@ serve_peer(struct fake_broker *broker, int i)
 	int r = varlink_receive(&peer->varlink);
 
 	while (r == 0 && varlink_next(&peer->varlink, &message, NULL) == 0) {
-		answer(broker, peer, message);
+		fake_answer(broker, peer, message);
 		json_decref(message);
 	}
 	if (r != 0 && r != VARLINK_AGAIN)
@@ -222,6 +73,46 @@ serve_peer(struct fake_broker *broker, int i)
 	varlink_flush(&peer->varlink);
 	if (peer->close)
 		hang_up(broker, i);
+}
+
+static void
+carry_out(struct fake_broker *broker, const json_t *order, struct peer *peer)
+{
+	json_t *event = json_object_get(order, "event");
+	bool last = json_is_true(json_object_get(order, "last"));
+
+	if (event && peer->watching) {
+		fake_say(peer, varlink_reply_new(json_incref(event), !last), -1);
+		peer->watching = !last;
+	}
+	if (!event && peer->waiting) {
+		fake_grant(broker, peer, peer->more);
+		peer->waiting = false;
+	}
+	varlink_flush(&peer->varlink);
+}
+
+/* False: it is to stop. */
+static bool
+take_orders(struct fake_broker *broker)
+{
+	json_t *orders, *order;
+	char byte = 'x';
+	size_t i;
+
+	assert(read(broker->stop[0], &byte, 1) == 1);
+	if (byte == 'x')
+		return false;
+	pthread_mutex_lock(&broker->lock);
+	orders = broker->orders;
+	broker->orders = json_array();
+	pthread_mutex_unlock(&broker->lock);
+	json_array_foreach (orders, i, order)
+		for (int p = 0; p < FAKE_CONNECTIONS_MAX; p++)
+			if (broker->peers[p])
+				carry_out(broker, order, broker->peers[p]);
+	json_decref(orders);
+	return true;
 }
 
 static void *
@@ -240,7 +131,7 @@ serve(void *context)
 			pollfds[i] = (struct pollfd){ peer ? peer->varlink.socket : -1, POLLIN, 0 };
 		}
 		assert(poll(pollfds, FAKE_CONNECTIONS_MAX + 2, -1) > 0);
-		if (pollfds[FAKE_CONNECTIONS_MAX].revents)
+		if (pollfds[FAKE_CONNECTIONS_MAX].revents && !take_orders(broker))
 			return NULL;
 		for (int i = 0; i < FAKE_CONNECTIONS_MAX; i++)
 			if (broker->peers[i] && pollfds[i].revents)
@@ -260,6 +151,10 @@ fake_init(struct fake_broker *broker)
 
 	memset(broker, 0, sizeof(*broker));
 	pthread_mutex_init(&broker->lock, NULL);
+	pthread_cond_init(&broker->called, NULL);
+	broker->calls = json_array();
+	broker->orders = json_array();
+	broker->token = 17;
 	strcpy(broker->folder, "/tmp/comlease-test-XXXXXX");
 	assert(mkdtemp(broker->folder));
 	snprintf(broker->path, sizeof(broker->path), "%s/s", broker->folder);
@@ -283,6 +178,9 @@ fake_clear(struct fake_broker *broker)
 		fake_down(broker, true);
 	close(broker->master);
 	json_decref(broker->last);
+	json_decref(broker->calls);
+	json_decref(broker->orders);
+	pthread_cond_destroy(&broker->called);
 	pthread_mutex_destroy(&broker->lock);
 	snprintf(command, sizeof(command), "rm -rf %s", broker->folder);
 	assert(system(command) == 0);
@@ -318,6 +216,83 @@ fake_down(struct fake_broker *broker, bool remove_socket)
 	if (remove_socket)
 		unlink(broker->path);
 	broker->up = false;
+}
+
+/* ---- orders, and what was asked ---- */
+
+static void
+order(struct fake_broker *broker, json_t *what)
+{
+	assert(what);
+	pthread_mutex_lock(&broker->lock);
+	json_array_append_new(broker->orders, what);
+	pthread_mutex_unlock(&broker->lock);
+	assert(write(broker->stop[1], "o", 1) == 1);
+}
+
+void
+fake_event(struct fake_broker *broker, const char *event, bool last)
+{
+	order(broker, json_pack("{s:o,s:b}", "event", json_loads(event, 0, NULL), "last", last));
+}
+
+void
+fake_let(struct fake_broker *broker)
+{
+	order(broker, json_object());
+}
+
+/* The lock is held. */
+static json_t *
+find_call(const struct fake_broker *broker, const char *method, int index, int *count)
+{
+	json_t *call, *found = NULL;
+	size_t i;
+
+	*count = 0;
+	json_array_foreach (broker->calls, i, call)
+		if (strcmp(json_string_value(json_object_get(call, "method")), method) == 0 &&
+		    (*count)++ == index)
+			found = json_object_get(call, "parameters");
+	return found;
+}
+
+int
+fake_calls(struct fake_broker *broker, const char *method)
+{
+	int count;
+
+	pthread_mutex_lock(&broker->lock);
+	find_call(broker, method, -1, &count);
+	pthread_mutex_unlock(&broker->lock);
+	return count;
+}
+
+bool
+fake_await_calls(struct fake_broker *broker, const char *method, int count)
+{
+	struct timespec until;
+	int got, r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	pthread_mutex_lock(&broker->lock);
+	while (find_call(broker, method, -1, &got), got < count && r == 0)
+		r = pthread_cond_timedwait(&broker->called, &broker->lock, &until);
+	pthread_mutex_unlock(&broker->lock);
+	return got >= count;
+}
+
+json_t *
+fake_call(struct fake_broker *broker, const char *method, int index)
+{
+	json_t *found;
+	int count;
+
+	pthread_mutex_lock(&broker->lock);
+	found = json_deep_copy(find_call(broker, method, index, &count));
+	pthread_mutex_unlock(&broker->lock);
+	return found;
 }
 
 json_int_t

@@ -128,7 +128,10 @@ port()
 start_broker()
 {
 	local log
-	cat >"$SCRATCH/conf"
+	# The machine's own lock files are none of ours.
+	mkdir -p -m 1777 "$SCRATCH/lock"
+	awk -v dir="$SCRATCH/lock" '{ print } $0 == "[broker]" { print "lock-dir = " dir; done = 1 }
+		END { if (!done) print "[broker]\nlock-dir = " dir }' >"$SCRATCH/conf"
 	: >"$SCRATCH/broker.log"
 	comleased -c "$SCRATCH/conf" -s "$COMLEASE_SOCKET" --state-dir "$SCRATCH/state" \
 		2>>"$SCRATCH/broker.log" &

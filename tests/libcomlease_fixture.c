@@ -6,6 +6,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -66,6 +67,20 @@ assert_fails(int fd, int error)
 	ck_assert_msg(got == error, "errno is %s, not %s (%s)", strerrorname_np(got),
 		      strerrorname_np(error), comlease_error(c));
 	ck_assert_str_ne(comlease_error(c), "");
+}
+
+void
+assert_call(const char *method, int index, const char *expected)
+{
+	json_t *call;
+	char *text;
+
+	ck_assert(fake_await_calls(&fake, method, index + 1));
+	call = fake_call(&fake, method, index);
+	text = json_dumps(call, JSON_COMPACT | JSON_SORT_KEYS);
+	ck_assert_str_eq(text, expected);
+	free(text);
+	json_decref(call);
 }
 
 TCase *

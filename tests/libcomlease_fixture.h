@@ -20,4 +20,8 @@ int64_t library_now_ms(void);
 /* fd is -1, errno is that, and there is a sentence. */
 void assert_fails(int fd, int error);
 
+/* The fake broker gets, or got, a call of that method with that index, with these parameters: as
+ * JSON with sorted members. */
+void assert_call(const char *method, int index, const char *expected);
+
 #endif

@@ -6,6 +6,7 @@
  *	measure_world.c	 a comleased with ptys in a scratch folder
  *	measure_lease.c	 what a lease costs: F, direct open, acquire, cycle
  *	measure_hand_over.c from one holder to the next
+ *	measure_yield.c	 from a standby or a foreign holder to the one who waits
  *	measure_crowd.c	 thousands of waiters in helper processes
  *	measure_data.c	 bytes through a leased descriptor
  *	measure_open.c	 an unrelated open() with and without the shim
@@ -33,6 +34,9 @@ struct series {
 /* ---- measure.c ---- */
 
 double measure_now_us(void);
+
+/* Until that descriptor is readable. */
+void measure_poll(int fd);
 
 __attribute__((noreturn, format(printf, 1, 2))) void measure_fail(const char *format, ...);
 
@@ -62,6 +66,7 @@ struct comlease;
 
 struct world {
 	char folder[64], socket[96];
+	char device[64]; /* of p0 */
 	int masters[MEASURE_PORTS_MAX];
 	size_t ports; /* named p0, p1... */
 	pid_t comleased;
@@ -118,6 +123,21 @@ struct pair *pair_start(const struct world *);
  */
 void pair_round(struct pair *, size_t behind, size_t times, struct series *);
 void pair_stop(struct pair *);
+
+/* ---- measure_yield.c ---- */
+
+/* A child that has p0 in standby and lets go as soon as it is asked; and one that has the device
+ * open without comlease. */
+struct other;
+
+struct other *yield_start(const struct world *);
+struct other *foreign_start(const struct world *, const char *device);
+void other_stop(struct other *);
+
+/* From Acquire to the descriptor; from the foreign holder's close() to the descriptor of who waits.
+ */
+void yield_round(struct other *, const struct world *, size_t times, struct series *);
+void foreign_round(struct other *, const struct world *, size_t times, struct series *);
 
 /* ---- measure_crowd.c ---- */
 

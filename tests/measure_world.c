@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define START_MS 5000
@@ -51,14 +52,14 @@ write_config(const struct world *w, const char *path, unsigned clients, char nam
 	if (f == NULL)
 		measure_fail("%s", path);
 	fprintf(f,
-		"[broker]\nsocket = %s\nstate-dir = %s/state\nmax-connections = %u\n"
-		"max-connections-per-user = %u\n",
-		w->socket, w->folder, clients + 64, clients + 64);
+		"[broker]\nsocket = %s\nstate-dir = %s/state\nlock-dir = %s/lock\n"
+		"max-connections = %u\nmax-connections-per-user = %u\n",
+		w->socket, w->folder, w->folder, clients + 64, clients + 64);
 	for (i = 0; i < w->ports; i++)
-		fprintf(
-		    f,
-		    "[port p%zu]\ndevice = %s\nhangup-ms = 0\nmax-waiters = %u\nrevocation = %s\n",
-		    i, names[i], clients + 64, geteuid() == 0 ? "hangup" : "none");
+		fprintf(f, "[port p%zu]\ndevice = %s\nhangup-ms = 0\nmax-waiters = %u\n%s\n", i,
+			names[i], clients + 64,
+			/* a foreign holder that is not root gets in only so */
+			geteuid() == 0 ? "" : "revocation = none\nown = leased");
 	if (fclose(f) != 0)
 		measure_fail("%s", path);
 }
@@ -141,7 +142,7 @@ await_start(const struct world *w)
 void
 world_start(struct world *w, size_t ports, unsigned clients)
 {
-	char names[MEASURE_PORTS_MAX][64], config[96];
+	char names[MEASURE_PORTS_MAX][64], config[96], lock[96];
 	size_t i;
 
 	*w = (struct world){ .ports = ports };
@@ -150,8 +151,12 @@ world_start(struct world *w, size_t ports, unsigned clients)
 		measure_fail("a scratch folder");
 	snprintf(w->socket, sizeof(w->socket), "%s/socket", w->folder);
 	snprintf(config, sizeof(config), "%s/conf", w->folder);
+	snprintf(lock, sizeof(lock), "%s/lock", w->folder);
+	if (mkdir(lock, 0700) < 0)
+		measure_fail("%s", lock);
 	for (i = 0; i < ports; i++)
 		w->masters[i] = measure_pty(names[i], sizeof(names[i]));
+	strcpy(w->device, names[0]);
 	write_config(w, config, clients, names);
 	w->comleased = measure_fork();
 	if (w->comleased == 0)
@@ -163,7 +168,7 @@ void
 world_stop(struct world *w)
 {
 	static const char *const files[] = { "conf",        "log",   "socket", "socket.lock",
-					     "state/epoch", "state", "file" };
+					     "state/epoch", "state", "file",   "lock" };
 	char path[128];
 	size_t i;
 
@@ -212,8 +217,8 @@ processes(const struct world *w, pid_t *pids, size_t max)
 pid_t
 world_find(const struct world *w, const char *name)
 {
-	pid_t pids[MEASURE_PORTS_MAX + 2];
-	size_t i, n = processes(w, pids, MEASURE_PORTS_MAX + 2);
+	pid_t pids[MEASURE_PORTS_MAX + 3];
+	size_t i, n = processes(w, pids, MEASURE_PORTS_MAX + 3);
 	char comm[32];
 	FILE *f;
 
@@ -234,8 +239,8 @@ world_find(const struct world *w, const char *name)
 unsigned long
 world_context_switches(const struct world *w)
 {
-	pid_t pids[MEASURE_PORTS_MAX + 2];
-	size_t i, n = processes(w, pids, MEASURE_PORTS_MAX + 2);
+	pid_t pids[MEASURE_PORTS_MAX + 3];
+	size_t i, n = processes(w, pids, MEASURE_PORTS_MAX + 3);
 	unsigned long sum = 0, value;
 	char line[128];
 	FILE *f;

@@ -33,19 +33,6 @@ cd "$SCRATCH" || exit 1
 start_modems "$NODE" far
 start_broker < <(printf '[broker]\nmode = 0666\n'; port modem0 | sed "s|/modem0$|/$NODE|; s|^hangup-ms.*|hangup-ms = 100|")
 
-# A test that fails leaves programs behind, and they would stand in the way of the next one.
-check_alone()
-{
-	local before=$FAILED pid
-	FAILED=0
-	check "$@"
-	if [ $FAILED != 0 ]; then
-		for pid in $(jobs -pr); do [ "$pid" = "$BROKER" ] || kill "$pid"; done
-		wait_port modem0 '"state":"free".*"waiting":0'
-	fi
-	FAILED=$((FAILED | before))
-}
-
 # ---- one after another ----
 
 one_by_one()

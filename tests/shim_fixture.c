@@ -75,8 +75,9 @@ shim_path(void)
 void
 shim_set_up(void)
 {
-	static const char *const variables[] = { "DEVICES", "WAIT", "REQUIRE", "PRIORITY",
-						 "LABEL",   "KEY",  "DEBUG" };
+	static const char *const variables[] = { "DEVICES",  "WAIT",    "REQUIRE", "PRIORITY",
+						 "LABEL",    "KEY",     "DEBUG",   "CLASS",
+						 "MAX_HOLD", "STANDBY", "TOKEN",   "DEVICE" };
 	char name[64];
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {

@@ -43,7 +43,7 @@ struct count {
 	pid_t pid;
 	int fds;
 };
-static struct count counts[PORTS_MAX + 2]; /* when it served for the first time */
+static struct count counts[PORTS_MAX + 3]; /* when it served for the first time */
 static int counts_len;
 
 static bool at_begin[FDS_MAX];
@@ -104,6 +104,8 @@ support_begin(void)
 	snprintf(support_scratch, sizeof(support_scratch), "%s/XXXXXX", getenv("COMLEASE_SUITE"));
 	ck_assert_ptr_nonnull(mkdtemp(support_scratch));
 	ck_assert_int_eq(chmod(support_scratch, 0755), 0);
+	ck_assert_int_eq(mkdir(support_path("lock"), 0777), 0);
+	ck_assert_int_eq(chmod(support_path("lock"), 01777), 0);
 	snprintf(support_socket, sizeof(support_socket), "%s/socket", support_scratch);
 }
 
@@ -218,13 +220,26 @@ support_can_revoke(void)
 	return user == 0 && (effective >> 21 & 1) != 0;
 }
 
+/* The machine's own lock files are none of ours. At the end: lines keep their numbers. */
+static void
+write_lock_dir(FILE *f, const char *section)
+{
+	fprintf(f, "%slock-dir = %s/lock\n", section, support_scratch);
+}
+
 static void
 write_config(const char *config)
 {
+	static const char section[] = "[broker]\n";
+	const char *after = strstr(config, section);
+
 	FILE *f = fopen(support_path("conf"), "we");
 
+	after = after == NULL ? NULL : after + strlen(section);
 	ck_assert_ptr_nonnull(f);
 	for (; *config != '\0'; config++) {
+		if (config == after)
+			write_lock_dir(f, "");
 		if (*config != '%') {
 			fputc(*config, f);
 			continue;
@@ -237,6 +252,8 @@ write_config(const char *config)
 		else
 			fputc(*config, f);
 	}
+	if (after == NULL)
+		write_lock_dir(f, section);
 	ck_assert_int_eq(fclose(f), 0);
 }
 
@@ -265,14 +282,14 @@ static int
 count_fds(struct count *found)
 {
 	struct support_client c;
-	pid_t pids[PORTS_MAX + 2];
+	pid_t pids[PORTS_MAX + 3];
 	int i, n;
 
 	support_connect(&c);
 	support_ask(&c, "List", NULL);
 	support_ask(&c, "List", NULL);
-	n = support_children(support_pid, pids, PORTS_MAX + 1);
-	ck_assert_int_le(n, PORTS_MAX + 1);
+	n = support_children(support_pid, pids, PORTS_MAX + 2);
+	ck_assert_int_le(n, PORTS_MAX + 2);
 	pids[n++] = support_pid;
 	for (i = 0; i < n; i++) {
 		support_command(pids[i], found[i].command, sizeof(found[i].command));
@@ -315,6 +332,23 @@ wait_for_rest(void)
 	json_decref(states);
 }
 
+/* The inspector may still be looking, now that the keepers have their lock files: the least of many
+ * counts is that of a process at rest. */
+static void
+count_at_rest(void)
+{
+	struct count now[PORTS_MAX + 3];
+	int tries, i;
+
+	counts_len = count_fds(counts);
+	for (tries = 0; tries < 50; tries++) {
+		ck_assert_int_eq(count_fds(now), counts_len);
+		for (i = 0; i < counts_len; i++)
+			if (now[i].fds < counts[i].fds)
+				counts[i].fds = now[i].fds;
+	}
+}
+
 static void
 open_log(void)
 {
@@ -344,7 +378,7 @@ support_start(const char *config)
 	if (config == NULL)
 		return; /* somebody may hold or wait already, and it shall be as it was */
 	wait_for_rest();
-	counts_len = count_fds(counts);
+	count_at_rest();
 }
 
 void
@@ -380,7 +414,7 @@ find_leak(const struct count *now, int n)
 void
 support_expect_no_leak(void)
 {
-	struct count now[PORTS_MAX + 2];
+	struct count now[PORTS_MAX + 3];
 	const struct count *leak = NULL;
 	int tries, n;
 

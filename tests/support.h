@@ -47,6 +47,9 @@ void support_end(void);
 /* The main of a suite: TAP to stdout, skipped tests included. */
 int support_run(Suite *);
 
+/* A new case of the suite, whose tests begin with `setup` and end with support_end(). */
+TCase *support_case(Suite *, const char *name, void (*setup)(void));
+
 /* Adds the test if `able`; otherwise it counts as skipped, for that reason. */
 void support_add(TCase *, const TTest *, bool able, const char *reason);
 
@@ -190,6 +193,18 @@ int support_take(struct support_client *);
 int support_acquire(const char *port, uint64_t *token);
 int support_acquire_here(const char *port, uint64_t *token); /* as this process */
 
+/* The same with all of Acquire's parameters (stolen). The connection is closed. */
+int support_acquire_with(json_t *parameters, uint64_t *token);
+
+/* modem0 in standby, for a fax. */
+int support_stand_by(uint64_t *token);
+
+/* Connects and watches that lease; the first event must be that one ("watching"). */
+void support_watch(struct support_client *, uint64_t token, const char *event);
+
+/* The next event must be that one. Returns it (borrowed). */
+json_t *support_event(struct support_client *, const char *event);
+
 /* Connects as a stranger and sends Acquire with `more`; returns when the broker has queued it.
  * `parameters` (stolen; NULL) are added to the port. Then support_granted() waits for the lease and
  * attaches; the descriptor is the caller's. */
@@ -235,6 +250,23 @@ void support_expect_line_of(const struct support_child *, const char *line);
 
 /* Waits for the end of an orphan. */
 void support_reap_orphan(pid_t);
+
+/* ---- support_outsider.c: programs that have the device of modem0 without comlease ---- */
+
+/* With TIOCEXCL set by comleased (own = always) only root gets it open. */
+#define SUPPORT_OPEN_PORT SUPPORT_PORT("modem0") "own = leased\n"
+
+int support_open_device(void);
+
+enum support_way { SUPPORT_OPEN, SUPPORT_FLOCK, SUPPORT_EXCLUSIVE, SUPPORT_INHERITED };
+
+/* A child that has the device open in that way, and does as it is told: c: closes it, says 'c'; d:
+ * says 'y' or 'n': its descriptor is dead. Ends with 0 when it hears end-of-file. */
+void support_outsider(struct support_child *, enum support_way);
+
+/* Waits until the first port is known to be that process's; the port as List shows it: a new
+ * reference. */
+json_t *support_foreign(pid_t);
 
 /* ---- support_line.c: what goes over the line ---- */
 

@@ -18,6 +18,17 @@ static struct {
 } skips[SKIPS_MAX];
 static int skips_len;
 
+TCase *
+support_case(Suite *s, const char *name, void (*setup)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, support_end);
+	suite_add_tcase(s, tc);
+	return tc;
+}
+
 void
 support_add(TCase *tc, const TTest *test, bool able, const char *reason)
 {

@@ -178,9 +178,9 @@ support_take(struct support_client *c)
 }
 
 static int
-acquire(struct support_client *c, const char *port, uint64_t *token)
+acquire(struct support_client *c, json_t *parameters, uint64_t *token)
 {
-	json_t *reply = support_ask(c, "Acquire", json_pack("{s:s}", "port", port));
+	json_t *reply = support_ask(c, "Acquire", parameters);
 	int fd;
 
 	if (token != NULL)
@@ -196,7 +196,16 @@ support_acquire(const char *port, uint64_t *token)
 	struct support_client c;
 
 	support_connect_stranger(&c);
-	return acquire(&c, port, token);
+	return acquire(&c, json_pack("{s:s}", "port", port), token);
+}
+
+int
+support_acquire_with(json_t *parameters, uint64_t *token)
+{
+	struct support_client c;
+
+	support_connect_stranger(&c);
+	return acquire(&c, parameters, token);
 }
 
 int
@@ -205,7 +214,7 @@ support_acquire_here(const char *port, uint64_t *token)
 	struct support_client c;
 
 	support_connect(&c);
-	return acquire(&c, port, token);
+	return acquire(&c, json_pack("{s:s}", "port", port), token);
 }
 
 void
@@ -234,6 +243,30 @@ support_granted(struct support_client *c, uint64_t *token)
 	if (token != NULL)
 		*token = (uint64_t)number;
 	return support_take(c);
+}
+
+json_t *
+support_event(struct support_client *c, const char *event)
+{
+	json_t *reply = support_reply(c);
+
+	ck_assert_str_eq(support_string(reply, "event", NULL), event);
+	return reply;
+}
+
+void
+support_watch(struct support_client *c, uint64_t token, const char *event)
+{
+	support_connect(c);
+	support_call(c, "Watch", json_pack("{s:I}", "token", (json_int_t)token), true);
+	support_event(c, event);
+}
+
+int
+support_stand_by(uint64_t *token)
+{
+	return support_acquire_with(
+	    json_pack("{s:s, s:b, s:s}", "port", "modem0", "standby", 1, "class", "fax"), token);
 }
 
 /* ---- ports ---- */

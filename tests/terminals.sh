@@ -23,7 +23,7 @@ terminal()
 	shift
 	mkfifo "$name.keys" "$name.screen" 2>/dev/null
 	exec {keys}<>"$name.keys" {screen}<>"$name.screen"
-	timeout 60 script -qefc "exec $(printf '%q ' "$@")" /dev/null <"$name.keys" >"$name.screen" 2>&1 \
+	timeout "${TERMINAL_S:-60}" script -qefc "exec $(printf '%q ' "$@")" /dev/null <"$name.keys" >"$name.screen" 2>&1 \
 		{keys}>&- {screen}>&- &
 	PROGRAM[$name]=$!
 	KEYS[$name]=$keys
@@ -65,6 +65,19 @@ ends()
 	LAST=$(timeout 0.1 cat <&"$screen" | tr -d '\0')
 	exec {keys}>&- {screen}>&-
 	[[ $result == ${2:-0} ]] || { printf '%s: exit status %s: %q\n' "$1" "$result" "$LAST"; return 1; }
+}
+
+# A test that fails leaves programs behind, and they would stand in the way of the next one.
+check_alone()
+{
+	local before=$FAILED pid
+	FAILED=0
+	check "$@"
+	if [ $FAILED != 0 ]; then
+		for pid in $(jobs -pr); do [ "$pid" = "$BROKER" ] || kill "$pid"; done
+		wait_port modem0 '"state":"free".*"waiting":0'
+	fi
+	FAILED=$((FAILED | before))
 }
 
 # ---- what is known about each program ----

@@ -110,6 +110,8 @@ static const struct {
 	{ "io.comlease.QueueFull", ENOSPC },
 	{ "io.comlease.QuotaExceeded", EDQUOT },
 	{ "io.comlease.NotRevocable", ENOTSUP },
+	{ "io.comlease.NoSuchWaiter", ESRCH },
+	{ "io.comlease.NotForeign", ESRCH },
 	{ "org.varlink.service.PermissionDenied", EPERM },
 	{ "org.varlink.service.InvalidParameter", EINVAL },
 	{ "org.varlink.service.MethodNotFound", ENOSYS },

@@ -269,15 +269,21 @@ START_TEST(COMLEASE_WAIT_is_seconds)
 }
 END_TEST
 
-START_TEST(the_environment_gives_priority_label_and_key)
+START_TEST(the_environment_gives_class_max_hold_priority_label_and_key)
 {
 	char text[64];
 
 	setenv("COMLEASE_PRIORITY", "-5", 1);
+	setenv("COMLEASE_CLASS", "fax", 1);
+	setenv("COMLEASE_MAX_HOLD", "1.5", 1);
 	setenv("COMLEASE_LABEL", "fax 12", 1);
 	setenv("COMLEASE_KEY", "0123456789abcdef0123456789abcdef", 1);
 	run_client("open 3 O_RDWR\n", "open", fake.device, FLAGS, NULL);
 	ck_assert_int_eq(fake_last_number(&fake, "priority"), -5);
+	ck_assert_int_eq(fake_last_number(&fake, "maxHold"), 1500);
+	ck_assert_int_eq(fake_last_number(&fake, "standby"), -1); /* that is for run alone */
+	fake_last_text(&fake, "class", text, sizeof(text));
+	ck_assert_str_eq(text, "fax");
 	fake_last_text(&fake, "label", text, sizeof(text));
 	ck_assert_str_eq(text, "fax 12");
 	fake_last_text(&fake, "key", text, sizeof(text));
@@ -361,7 +367,7 @@ add_waits(TCase *tcase)
 #endif
 	tcase_add_test(tcase, threads_open_at_the_same_time);
 	tcase_add_loop_test(tcase, COMLEASE_WAIT_is_seconds, 0, COUNT(waits));
-	tcase_add_test(tcase, the_environment_gives_priority_label_and_key);
+	tcase_add_test(tcase, the_environment_gives_class_max_hold_priority_label_and_key);
 	tcase_add_test(tcase, COMLEASE_DEBUG_says_what_happens);
 	tcase_add_loop_test(tcase, without_a_broker_the_real_call_is_made_at_once, 0, 2);
 	tcase_add_loop_test(tcase, a_required_port_is_never_opened_around_the_broker, 0, 2);

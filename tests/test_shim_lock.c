@@ -1,6 +1,7 @@
 /*
- * test_shim_lock.c - the shim's private view of LCK..(managed port): by shim_client.c under the
- * shim, with the real files of /run/lock beside it.
+ * test_shim_lock.c - the shim's private view of LCK..(managed port), and what a standby holder's
+ * lock says of his calls: by shim_client.c under the shim, with the real files of /run/lock beside
+ * it.
  */
 #include "shim_fixture.h"
 
@@ -198,6 +199,111 @@ START_TEST(the_broker_knows_the_ports_where_the_environment_does_not)
 }
 END_TEST
 
+/* ---- a standby holder's call ---- */
+
+/* As `run --standby` starts a program. */
+static void
+be_standby(void)
+{
+	setenv("COMLEASE_STANDBY", "1", 1);
+	setenv("COMLEASE_TOKEN", "17", 1);
+	setenv("COMLEASE_DEVICE", fake.device, 1);
+}
+
+/* The calls since the last time: "busy", "idle" for each, or "" if there was none. */
+static void
+assert_busy(const char *expected)
+{
+	static int seen;
+	char text[200] = "";
+
+	for (; seen < fake_calls(&fake, "SetBusy"); seen++) {
+		json_t *call = fake_call(&fake, "SetBusy", seen);
+
+		ck_assert_int_eq(json_integer_value(json_object_get(call, "token")), 17);
+		strcat(text, json_is_true(json_object_get(call, "busy")) ? "busy " : "idle ");
+		json_decref(call);
+	}
+	ck_assert_str_eq(text, expected);
+}
+
+START_TEST(making_and_removing_the_lock_tells_of_a_call)
+{
+	be_standby();
+	run_client("open 3 O_RDWR\nunlink 0 -\nfds 4\n", "open", lock, "rw,creat,excl", "unlink",
+		   lock, "fds", NULL);
+	assert_busy("busy idle ");
+	write_file(temporary, "x");
+	run_client("link 0 -\nunlinkat 0 -\nlinkat 0 -\nremove 0 -\nsymlink 0 -\n", "link",
+		   temporary, mgetty_lock, "unlinkat", mgetty_lock, "linkat", temporary, lock,
+		   "remove", lock, "symlink", temporary, lock, NULL);
+	assert_busy("busy idle busy idle busy ");
+	run_client("rename 0 -\nrename -1 ENOENT\n", "rename", temporary, lock, "rename", lock,
+		   temporary, NULL);
+	assert_busy("busy idle ");
+	run_client("creat 3 O_RDWR\nfopen 4 O_RDWR\n", "creat", lock, "", "fopen", lock, "w", NULL);
+	assert_busy("busy busy ");
+}
+END_TEST
+
+START_TEST(looking_at_the_lock_or_failing_to_make_it_tells_of_none)
+{
+	be_standby();
+	run_client("open -1 ENOENT\nopen 3 O_RDWR\nstat -1 ENOENT\naccess -1 ENOENT\nchmod 0 -\n"
+		   "link -1 ENOENT\nrename -1 ENOENT\n",
+		   "open", lock, "r", "open", lock, "w", "stat", lock, "access", lock, "chmod",
+		   lock, "link", temporary, lock, "rename", temporary, lock, NULL);
+	assert_busy("");
+}
+END_TEST
+
+START_TEST(without_standby_nobody_is_told)
+{
+	be_standby();
+	unsetenv("COMLEASE_STANDBY");
+	assert_private(lock);
+	ck_assert_int_eq(fake.connections, 0);
+}
+END_TEST
+
+START_TEST(only_the_lock_of_the_port_that_is_held_counts)
+{
+	char devices[200];
+
+	be_standby();
+	snprintf(devices, sizeof(devices), "/dev/comlease/absent:%s", fake.device);
+	setenv("COMLEASE_DEVICES", devices, 1);
+	assert_private(FOLDER "/LCK..absent");
+	ck_assert_int_eq(fake.connections, 0);
+	run_client("unlink 0 -\n", "unlink", lock, NULL);
+	assert_busy("idle ");
+}
+END_TEST
+
+START_TEST(a_call_that_can_t_be_told_of_is_no_ones_trouble)
+{
+	be_standby();
+	setenv("COMLEASE_DEBUG", "1", 1);
+	setenv("COMLEASE_TEST_STDERR", "1", 1);
+	fake.mode = FAKE_ERROR;
+	fake.error = "io.comlease.Revoked";
+	run_client("*lease 17: not idle: {*io.comlease.Revoked*\nunlink 0 -\nfds 3\n", "unlink",
+		   lock, "fds", NULL);
+	fake.mode = FAKE_CLOSE;
+	run_client("*does not answer*\nunlink 0 -\nfds 3\n", "unlink", lock, "fds", NULL);
+	fake_down(&fake, true);
+	run_client("*no broker*\nunlink 0 -\nfds 3\n", "unlink", lock, "fds", NULL);
+	unsetenv("COMLEASE_DEBUG");
+	run_client("open 3 O_RDWR\nunlink 0 -\n", "open", lock, "rw,creat,excl", "unlink", lock,
+		   NULL);
+	setenv("COMLEASE_TOKEN", "17,\"x\":1", 1);
+	fake_up(&fake);
+	run_client("unlink 0 -\n", "unlink", lock, NULL);
+	ck_assert_int_eq(fake_calls(&fake, "SetBusy"), 2); /* the first two above */
+	unsetenv("COMLEASE_TEST_STDERR");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -218,6 +324,11 @@ main(void)
 	tcase_add_test(t, a_link_and_its_target_are_one_port);
 	tcase_add_test(t, other_lock_files_are_left_alone);
 	tcase_add_test(t, the_broker_knows_the_ports_where_the_environment_does_not);
+	tcase_add_test(t, making_and_removing_the_lock_tells_of_a_call);
+	tcase_add_test(t, looking_at_the_lock_or_failing_to_make_it_tells_of_none);
+	tcase_add_test(t, without_standby_nobody_is_told);
+	tcase_add_test(t, only_the_lock_of_the_port_that_is_held_counts);
+	tcase_add_test(t, a_call_that_can_t_be_told_of_is_no_ones_trouble);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
 	failed = srunner_ntests_failed(runner);
