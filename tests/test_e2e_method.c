@@ -31,6 +31,7 @@ START_TEST(calls_sent_at_once_are_answered_in_their_order)
 {
 	struct support_client c;
 	json_int_t token;
+	int fd;
 
 	support_connect(&c);
 	support_call(&c, "List", NULL, false);
@@ -39,10 +40,11 @@ START_TEST(calls_sent_at_once_are_answered_in_their_order)
 	support_call(&c, "Nonsense", NULL, false);
 	ck_assert_uint_eq(json_array_size(json_object_get(support_reply(&c), "ports")), 1);
 	token = support_int(support_reply(&c), "lease", "token", NULL);
-	close(support_take(&c));
+	fd = support_take(&c);
 	ck_assert_int_eq(support_int(json_array_get(json_object_get(support_reply(&c), "ports"), 0),
 				     "lease", "token", NULL),
 			 token);
+	close(fd);
 	support_error(&c, "org.varlink.service.MethodNotFound");
 	support_close(&c);
 }
