@@ -32,6 +32,7 @@ struct inspected {
 	struct lockfile_names locks;
 	struct foreign_target target; /* with the rdev of the last question, and the roster */
 	uint32_t evidence;            /* of the last question */
+	uint32_t unexplained;         /* the same, until somebody is seen who explains it */
 
 	/* Questions that wait. The first `taken` are answered by the look under way. */
 	uint64_t ids[INSPECTOR_IDS_MAX];

@@ -51,7 +51,7 @@ inspector_ask(struct inspector *i, const struct ipc_message *m)
 		holder_drop(i, port);
 	}
 	lock_open_folder(i);
-	port->evidence = m->flag;
+	port->evidence = port->unexplained = m->flag;
 	port->ids[port->id_count++] = m->id;
 	port->asked = true;
 	port->wanted = true;
@@ -152,7 +152,7 @@ collect(struct inspector *i, struct inspected *port, struct holder *found)
 		for (n = 0; n < count; n++)
 			found[n].who.how |= FOREIGN_EXCLUSIVE;
 	lock_add_owners(i, port, found, &count, FOREIGN_FOUND_MAX);
-	if (count == 0 && blind && (port->evidence & EVIDENCE_UNSEEN) != 0)
+	if (count == 0 && blind && (port->unexplained & EVIDENCE_UNSEEN) != 0)
 		add_unseen(i, port, &found[count++]);
 	return count;
 }
@@ -172,9 +172,9 @@ finish_port(struct inspector *i, struct inspected *port)
 	if (!holder_set(i, port, found, count) && port->look_ms > clock_now_ms() + RETRY_MS)
 		port->look_ms = clock_now_ms() + RETRY_MS;
 	port->looked = true;
-	/* an open that was seen is that of who is seen, and goes with him */
+	/* what the keeper knows is explained by who is seen, and goes with him */
 	if (count > 0 && found[0].who.pid != 0)
-		port->evidence &= ~(uint32_t)IPC_EVIDENCE_OPEN;
+		port->unexplained = 0;
 	make_answer(i, port, total, &m);
 	send_answers(i, port, &m);
 }
