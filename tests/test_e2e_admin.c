@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define ANN    65533
@@ -243,12 +244,18 @@ END_TEST
 START_TEST(who_opened_it_during_maintenance_is_waited_for)
 {
 	struct support_child outsider;
+	struct termios t;
 
 	ask("Disable", modem0());
 	support_wait_port("modem0", "disabled", 0);
 	support_outsider(&outsider, SUPPORT_OPEN);
+	ck_assert_int_eq(tcgetattr(master, &t), 0);
+	t.c_lflag |= ICANON;
+	ck_assert_int_eq(tcsetattr(master, TCSANOW, &t), 0);
 	ask("Enable", modem0());
 	json_decref(support_foreign(outsider.pid));
+	ck_assert_int_eq(tcgetattr(master, &t), 0);
+	ck_assert_uint_ne(t.c_lflag & ICANON, 0); /* he was not disturbed */
 	support_finish(&outsider);
 	support_wait_port("modem0", "free", 0);
 }
