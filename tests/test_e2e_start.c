@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,15 +25,26 @@
 
 static char err[8192];
 
+static bool
+listens(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool does;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", support_socket);
+	does = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return does;
+}
+
 /* A comleased of this test's own, logging to SCRATCH/child.err. */
 static void
 start_own(struct support_child *child, const char *const argv[])
 {
-	struct stat st;
-
 	unlink(support_path("child.err"));
 	support_exec(child, argv);
-	while (lstat(support_socket, &st) < 0) { /* nothing tells when it is bound but the log */
+	while (!listens()) { /* nothing tells but the log, which not all of them keep */
 		ck_assert_msg(waitpid(child->pid, NULL, WNOHANG) == 0, "it has ended");
 		poll(NULL, 0, 2);
 	}

@@ -97,8 +97,8 @@ hold(struct support_child *me, void *how)
 
 	if (*(enum hold *)how == FLOCK && flock(fd, LOCK_EX) < 0)
 		_exit(1);
-	if (*(enum hold *)how == TWICE)
-		dup2(open_modem(), 100);
+	if (*(enum hold *)how == TWICE && fcntl(open_modem(), F_DUPFD_CLOEXEC, 100) < 0)
+		_exit(1);
 	if (*(enum hold *)how == FORKED && fork() > 0) /* who opened it goes */
 		_exit(0);
 	if (write(me->say, "", 1) != 1)
