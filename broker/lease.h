@@ -184,7 +184,7 @@ struct lease_port {
 	uint64_t busy_since_ms;
 	uint64_t yield_by_ms;            /* YIELDING: when REVOKE comes */
 	enum lease_reason yield_reason;  /* YIELDING: what the end will be if the holder lets go */
-	uint64_t used_ms;                /* when the last lease ended; 0: there was none */
+	uint64_t used;                   /* order of its last end, by `ends`; 0: there was none */
 	uint64_t max_hold_ms, grace_ms;  /* of the live lease */
 	struct lease_request *successor; /* lease_hand_off() */
 	/* ---- the core's own: ... ---- */
@@ -224,6 +224,7 @@ struct lease_host {
 	uint64_t hold_until_ms;    /* no grants before (after a restart) */
 	uint64_t now_ms;           /* of the last lease_next() */
 	uint64_t arrivals;         /* one counter for the host */
+	uint64_t ends;             /* the same for ends of leases */
 	uint64_t alarms;           /* the same for timers */
 	uint64_t token;            /* the last one given */
 	uint64_t take_ms;          /* a grant is to be taken within this time if others wait */

@@ -177,7 +177,7 @@ lease_end(struct lease_host *host, struct lease_port *port, uint64_t token,
 	if (!is_alive(port, token))
 		return 1;
 	unhold(host, port);
-	port->used_ms = now_ms;
+	port->used = ++host->ends;
 	port->reason = reason;
 	port->keeps_line = port->successor && !port->disabled && leaves_line(reason);
 	lease_enter_turnaround(host, port, now_ms);

@@ -30,7 +30,7 @@ best_free(const struct lease_host *host, const struct lease_request *request, ui
 			continue;
 		if (port->successor == request)
 			return port;
-		if (!best || port->used_ms < best->used_ms)
+		if (!best || port->used < best->used)
 			best = port;
 	}
 	return best;

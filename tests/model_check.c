@@ -46,8 +46,8 @@ compare_port(const struct world *w, int port)
 	if (p->standby != m->standby || p->busy != m->busy || p->lingers != m->lingers ||
 	    p->busy_since_ms != m->busy_since)
 		return "standby, busy or lingers differs from the model's";
-	if (p->yield_by_ms != m->yield_by || p->used_ms != m->used || p->disabled != m->disabled)
-		return "yield_by_ms, used_ms or disabled differs from the model's";
+	if (p->yield_by_ms != m->yield_by || p->used != m->used || p->disabled != m->disabled)
+		return "yield_by_ms, used or disabled differs from the model's";
 	if (p->max_hold_ms != m->max_hold || p->grace_ms != m->grace)
 		return "max_hold_ms or grace_ms differs from the model's";
 	if (number_of(w, p->successor) != m->successor)

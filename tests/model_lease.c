@@ -202,7 +202,7 @@ model_end(struct model *m, int port, uint64_t token, enum lease_reason reason, u
 	p->token = p->max_hold = p->grace = p->busy_since = p->yield_by = 0;
 	p->standby = p->busy = p->idle = p->over = p->lingers = p->revoke_said = false;
 	p->yield_reason = LEASE_NONE;
-	p->used = now;
+	p->used = ++m->ends;
 	model_clean(p, reason, token, now);
 	p->line_kept = p->successor != NOBODY && !p->disabled && reason != LEASE_REVOKED &&
 		       reason != LEASE_UNPLUGGED && reason != LEASE_HUNGUP &&

@@ -56,7 +56,7 @@ struct model_port {
 struct model {
 	struct model_port ports[MODEL_PORTS];
 	struct model_request requests[MODEL_REQUESTS];
-	uint64_t hold, take, next_token, calls, slept;
+	uint64_t hold, take, next_token, calls, slept, ends;
 };
 
 struct model_step {
