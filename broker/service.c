@@ -106,8 +106,8 @@ list_ports(struct broker *b, const json_t *names)
 static json_t *
 list(struct broker *b, const json_t *names, const json_t *expanded)
 {
-	return json_pack("{s:o, s:o}", "ports", list_ports(b, expanded), "pools",
-			 describe_pools(b, names));
+	return json_pack("{s:o, s:o, s:s*}", "ports", list_ports(b, expanded), "pools",
+			 describe_pools(b, names), "lockDir", b->config.lock_dir);
 }
 
 static void

@@ -69,4 +69,24 @@ int comlease_look(struct comlease *, int64_t timeout_ms);
 int comlease_look_request(struct comlease *, int64_t delay_ms, int64_t timeout_ms);
 int comlease_look_dispatch(struct comlease *);
 
+/*
+ * libcomlease_open.c - what the open() of a device and of its lock file mean, for all that stands
+ * before a program's calls (the shim, `run --seccomp`). They neither allocate nor ask the broker,
+ * and may be called in a signal handler; errno may change.
+ */
+
+/* Could a character device of that number be a serial port? False for null, tty, ptmx... */
+bool comlease_can_be_serial(dev_t rdev);
+
+/* What open() may say for an errno of comlease_acquire(); there: the device's node exists. */
+int comlease_open_errno(int error, bool there);
+
+/* The NAME of /var/lock/LCK..NAME, in one of the folders that programs use, or in `more` (the
+ * broker's lock-dir; NULL); otherwise NULL. absolute: without "//", "." and "..". */
+const char *comlease_lock_name(const char *absolute, const char *more);
+
+/* Do programs that open this device by its path, or by one of its usual links, call its lock file
+ * LCK..NAME? */
+bool comlease_is_lock_of(const char *name, const char *device);
+
 #endif

@@ -160,14 +160,15 @@ set_or_unset(const char *name, const char *value)
 
 /* 0, or the exit status after having said why. */
 static int
-set_environment(const struct run *run, const struct comlease *c, const json_t *ports)
+set_environment(const struct run *run, const struct comlease *c, const json_t *list)
 {
 	char priority[16];
 	int status;
 
 	snprintf(priority, sizeof priority, "%d", run->priority);
 	if ((status = set_preload()) || (status = set_variable("COMLEASE_REQUIRE", "1")) ||
-	    (status = set_socket(c)) || (status = set_devices(ports)) ||
+	    (status = set_socket(c)) || (status = set_devices(json_object_get(list, "ports"))) ||
+	    (status = set_or_unset("COMLEASE_LOCK_DIR", status_string(list, "lockDir"))) ||
 	    (status = set_wait(run->wait_ms)) ||
 	    (status = set_variable("COMLEASE_PRIORITY", priority)) ||
 	    (status = set_or_unset("COMLEASE_CLASS", run->class_name)) ||
@@ -229,14 +230,13 @@ check_port(const json_t *list, const char *name)
 static int
 run_command(struct comlease *c, const struct run *run, const json_t *list)
 {
-	const json_t *ports = json_object_get(list, "ports");
 	int status;
 
 	if (run->port && (status = check_port(list, run->port)))
 		return status;
 	if (!strstr(run->command[0], "{}") && (status = command_check(run->command[0])))
 		return not_found(run, list, status);
-	if ((status = set_environment(run, c, ports)))
+	if ((status = set_environment(run, c, list)))
 		return status;
 	if (run->port)
 		return run->standby ? standby_port(c, run) : hold_port(c, run);

@@ -66,27 +66,13 @@ request_for(const char *device, dev_t rdev)
 	return request;
 }
 
-/* What open() may say. */
-static int
-open_errno(int error, const char *device)
+static bool
+is_there(const char *device)
 {
 	struct shim_stat status;
 
-	switch (error) {
-	case ENODEV:
-		shim_stat(AT_FDCWD, device, true, &status);
-		return status.error == ENOENT ? ENOENT : ENXIO;
-	case EPERM:
-		return EACCES;
-	case EINTR:
-	case EIO:
-	case ENOMEM:
-	case EMFILE:
-	case ENFILE:
-		return error;
-	default:
-		return EBUSY;
-	}
+	shim_stat(AT_FDCWD, device, true, &status);
+	return status.error != ENOENT;
 }
 
 /* The number and the flags that the caller's own open() would have given. */
@@ -167,7 +153,7 @@ ask(struct comlease *c, const char *device, dev_t rdev, bool required)
 		return fd;
 	if (errno == ENOENT || (errno == EINVAL && !required))
 		return SHIM_NOT_OURS;
-	errno = open_errno(errno, device);
+	errno = comlease_open_errno(errno, is_there(device));
 	return -1;
 }
 

@@ -7,95 +7,19 @@
  * The tricky idea: the view has no state. A managed port's lock never exists and can always be
  * taken; what is written into it goes into memory that goes with its descriptor.
  */
+#include "internal.h"
 #include "shim.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define PREFIX "LCK.."
-
-static const char *const folders[] = { "/var/lock",         "/run/lock",         "/var/run/lock",
-				       "/var/lock/lockdev", "/run/lock/lockdev", "/var/spool/lock",
-				       "/var/spool/locks",  "/var/spool/uucp",   "/usr/spool/lock",
-				       "/usr/spool/locks",  "/usr/spool/uucp",   "/etc/locks" };
-
-/* The NAME of .../LCK..NAME in one of the folders; NULL. */
-static const char *
-name_in_folder(char *absolute)
-{
-	char *slash = strrchr(absolute, '/');
-
-	if (!slash || slash == absolute || strncmp(slash + 1, PREFIX, strlen(PREFIX)) != 0)
-		return NULL;
-	*slash = '\0';
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		if (strcmp(folders[i], absolute) == 0)
-			return slash + 1 + strlen(PREFIX);
-	return NULL;
-}
-
-/* "ttyS0" for /dev/ttyS0, and for /dev/pts/3 "3" and (mgetty) "pts_3". */
-static bool
-is_name_of(const char *name, const char *device)
-{
-	const char *slash = strrchr(device, '/');
-	const char *below = strncmp(device, "/dev/", 5) == 0 ? device + 5 : device + 1;
-
-	if (!slash)
-		return false;
-	if (strcmp(name, slash + 1) == 0)
-		return true;
-	for (; *name && *below; name++, below++)
-		if (*name != *below && !(*name == '_' && *below == '/'))
-			return false;
-	return *name == *below;
-}
-
-static bool
-is_device(const char *folder, const char *name, bool slashes, const struct shim_stat *device)
-{
-	struct shim_stat status;
-	char path[sizeof("/dev/serial/by-path/") + NAME_MAX];
-	int prefix = snprintf(path, sizeof(path), "%s", folder);
-
-	snprintf(path + prefix, sizeof(path) - (size_t)prefix, "%s", name);
-	for (char *c = path + prefix; slashes && *c; c++)
-		*c = *c == '_' ? '/' : *c;
-	shim_stat(AT_FDCWD, path, true, &status);
-	return status.error == 0 && S_ISCHR(status.mode) && status.rdev == device->rdev;
-}
-
-/* Does a program that opened the device by some usual link call its lock file NAME? mgetty writes
- * '/' as '_'; most take what stands behind the last '/'. */
-static bool
-is_link_to(const char *name, const struct shim_stat *device)
-{
-	if (device->error || !S_ISCHR(device->mode) || strlen(name) > NAME_MAX)
-		return false;
-	return is_device("/dev/", name, false, device) ||
-	       (strchr(name, '_') && is_device("/dev/", name, true, device)) ||
-	       is_device("/dev/serial/by-id/", name, false, device) ||
-	       is_device("/dev/serial/by-path/", name, false, device);
-}
 
 static bool
 is_lock_of(const char *device, void *name)
 {
-	struct shim_stat status;
-	char target[PATH_MAX];
-
-	if (is_name_of(name, device))
-		return true;
-	if (realpath(device, target) && is_name_of(name, target))
-		return true;
-	shim_stat(AT_FDCWD, device, true, &status);
-	return is_link_to(name, &status);
+	return comlease_is_lock_of(name, device);
 }
 
 static bool
@@ -106,8 +30,8 @@ is_lock_path(int dirfd, const char *path)
 
 	if (!shim_absolute(dirfd, path, absolute, sizeof(absolute)))
 		return false;
-	name = name_in_folder(absolute);
-	if (!name || !*name)
+	name = comlease_lock_name(absolute, shim_environment("COMLEASE_LOCK_DIR"));
+	if (!name)
 		return false;
 	if (shim_environment("COMLEASE_DEVICES"))
 		return shim_any_listed(is_lock_of, (void *)(uintptr_t)name);
@@ -123,8 +47,8 @@ shim_is_lock_of(int dirfd, const char *path, const char *device)
 	bool is_lock = false;
 
 	if (shim_absolute(dirfd, path, absolute, sizeof(absolute)) &&
-	    (name = name_in_folder(absolute)) != NULL)
-		is_lock = is_lock_of(device, (void *)(uintptr_t)name);
+	    (name = comlease_lock_name(absolute, shim_environment("COMLEASE_LOCK_DIR"))) != NULL)
+		is_lock = comlease_is_lock_of(name, device);
 	errno = error;
 	return is_lock;
 }

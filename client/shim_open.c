@@ -6,6 +6,7 @@
  * undone afterwards; the question comes before it. What is not there at all (unplugged) is asked
  * about by its name, where that name is one that a device could have.
  */
+#include "internal.h"
 #include "shim.h"
 
 #include <errno.h>
@@ -13,44 +14,9 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define LINKS_MAX 8
-
-/* Character devices that are certainly no serial port (Documentation/admin-guide/devices.txt). */
-static bool
-can_be_serial(dev_t rdev)
-{
-	switch (major(rdev)) {
-	case 1:   /* mem, null, random */
-	case 2:   /* old pty masters */
-	case 5:   /* tty, console, ptmx */
-	case 6:   /* lp */
-	case 7:   /* vcs */
-	case 9:   /* st */
-	case 10:  /* misc */
-	case 13:  /* input */
-	case 14:  /* sound */
-	case 21:  /* sg */
-	case 29:  /* fb */
-	case 81:  /* video */
-	case 89:  /* i2c */
-	case 90:  /* mtd */
-	case 108: /* ppp */
-	case 116: /* alsa */
-	case 128: /* pty masters */
-	case 180: /* usb: printers, hid */
-	case 189: /* usb devices */
-	case 195: /* nvidia */
-	case 226: /* drm */
-		return false;
-	case 4: /* virtual consoles, then ttyS */
-		return minor(rdev) >= 64;
-	default:
-		return true;
-	}
-}
 
 static int
 open_present(int dirfd, const char *path, dev_t rdev, int flags)
@@ -126,7 +92,7 @@ decide(int dirfd, const char *path, int flags, const struct shim_stat *status)
 		return shim_open_lock(dirfd, path, flags);
 	if (is_never_ours(flags))
 		return SHIM_NOT_OURS;
-	if (status->error == 0 && S_ISCHR(status->mode) && can_be_serial(status->rdev))
+	if (status->error == 0 && S_ISCHR(status->mode) && comlease_can_be_serial(status->rdev))
 		return open_present(dirfd, path, status->rdev, flags);
 	if (status->error == ENOENT && path[0] && !shim_is_inside())
 		return open_absent(dirfd, path, flags);

@@ -60,7 +60,8 @@ done
 
 start_broker <<<""
 check "no port is configured: status says how to add one" prints 'device = /dev/ttyUSB0' status
-check "no port is configured: --json is an empty list" prints '^\{"ports":\[\](,"pools":\[\])?\}$' status --json
+check "no port is configured: --json is an empty list" prints '^\{"ports":\[\],"pools":\[\],"lockDir":"[^"]*"\}$' status --json
+check "the folder of the lock files is told, and commands have it" prints "^$SCRATCH/lock\$" run sh -c 'echo "$COMLEASE_LOCK_DIR"'
 check "no port is configured: run PORT, 66" fails 66 'no port is configured' run modem0 -- true
 stop_broker
 
