@@ -65,7 +65,7 @@ PROGRAMS := $(BUILD)/comleased $(BUILD)/comlease $(BUILD)/libcomlease.so $(BUILD
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_PROGRAMS)) $(BUILD)/tests/softmodem \
 	$(patsubst tests/%.c,$(BUILD)/tests/%.so,$(TEST_PRELOADS))
 
-.PHONY: all programs tests deps check run-check demo run-demo bench run-bench asan tsan valgrind \
+.PHONY: all programs tests deps check run-check check-clients demo run-demo bench run-bench asan tsan valgrind \
 	lint run-lint coverage fuzz install uninstall dist clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -163,6 +163,13 @@ check: deps			## install what is needed, build, run all tests
 
 run-check:
 	@BUILD=$(BUILD) tests/run $(SUITES)
+
+CLIENTS := hylafax-server mgetty wvdial tio screen busybox-static gammu gammu-smsd smstools gpsd
+check-clients: deps		## real programs that take turns: fax servers, dialers, terminals, phones
+	@tests/unpack build/clients $(CLIENTS)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) tests
+	@CLIENTS=$(CURDIR)/build/clients/root $(MAKE) --no-print-directory run-check \
+	    SUITES="$(notdir $(wildcard tests/clients_*.sh))"
 
 demo: deps			## a real fax and a real mail over one modem, at the same moment
 	@$(MAKE) --no-print-directory -s -j$$(nproc) programs $(BUILD)/tests/softmodem
