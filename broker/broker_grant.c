@@ -96,6 +96,7 @@ joiner_opened(struct request *r, const struct ipc_message *m, int fd)
 	}
 	if (port->lease.lingers)
 		port_revived(port);
+	port->holder->descriptions++; /* the keeper's count may come after his next request */
 	publish_event(port->broker, &(struct publish_event){ .event = "join",
 							     .port = port,
 							     .request = r,

@@ -35,6 +35,18 @@ join(struct request *r)
 	port_tell(port, &m);
 }
 
+/* With those that are being opened. */
+static bool
+has_room(const struct port *port)
+{
+	const struct request *r;
+	unsigned count = port->holder->descriptions;
+
+	TAILQ_FOREACH (r, &port->joining, entry)
+		count++;
+	return count < BROKER_DESCRIPTIONS_MAX;
+}
+
 /* It belongs to the holder: it shares the lease, or would wait for itself. */
 static void
 join_or_refuse(struct request *r)
@@ -42,7 +54,7 @@ join_or_refuse(struct request *r)
 	const struct request *holder = r->port->holder;
 	char why[512], text[768];
 
-	if (r->uid == holder->uid && holder->descriptions < BROKER_DESCRIPTIONS_MAX) {
+	if (r->uid == holder->uid && has_room(r->port)) {
 		join(r);
 		return;
 	}

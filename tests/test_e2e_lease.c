@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,52 @@ START_TEST(seventeenth_description_is_refused)
 }
 END_TEST
 
+/* How many of them have been answered; waits until that many have. */
+static int
+answered(const struct support_client *clients, int count, int wanted)
+{
+	int64_t until_ms = support_now_ms() + SUPPORT_SOON_MS;
+	struct pollfd fds[32];
+	int n = 0;
+
+	for (int i = 0; i < count; i++)
+		fds[i] = (struct pollfd){ .fd = clients[i].socket, .events = POLLIN };
+	while (n < wanted && support_now_ms() < until_ms) {
+		poll(NULL, 0, 2);
+		n = poll(fds, (nfds_t)count, 0);
+	}
+	return n;
+}
+
+START_TEST(of_many_that_join_at_the_same_time_no_more_than_sixteen_do)
+{
+	struct support_client c[24];
+	int fds[24], first = support_acquire_here("modem0", NULL), joined = 0, i;
+	pid_t keeper = support_keeper("modem0");
+
+	ck_assert_int_eq(kill(keeper, SIGSTOP), 0); /* nobody is answered before all have asked */
+	for (i = 0; i < 24; i++) {
+		support_connect(&c[i]);
+		support_call(&c[i], "Acquire", json_pack("{s:s}", "port", "modem0"), false);
+	}
+	ck_assert_int_eq(answered(c, 24, 9), 9);
+	ck_assert_int_eq(kill(keeper, SIGCONT), 0);
+	ck_assert_int_eq(answered(c, 24, 24), 24);
+	for (i = 0; i < 24; i++) {
+		ck_assert(support_next(&c[i]));
+		if (c[i].fd >= 0)
+			fds[joined++] = support_take(&c[i]);
+		else
+			ck_assert_str_eq(c[i].reply.error, "io.comlease.Deadlock");
+		support_close(&c[i]);
+	}
+	ck_assert_int_eq(joined, 15);
+	while (joined > 0)
+		close(fds[--joined]);
+	close(first);
+}
+END_TEST
+
 START_TEST(stranger_of_the_same_uid_queues)
 {
 	struct support_client waiter;
@@ -297,6 +344,7 @@ main(void)
 	tcase_add_test(tc, process_that_was_passed_the_descriptor_joins);
 	tcase_add_test(tc, process_that_had_the_descriptor_and_closed_it_queues);
 	tcase_add_test(tc, seventeenth_description_is_refused);
+	tcase_add_test(tc, of_many_that_join_at_the_same_time_no_more_than_sixteen_do);
 	tcase_add_test(tc, stranger_of_the_same_uid_queues);
 	tcase_add_test(tc, key_joins_and_another_one_does_not);
 	suite_add_tcase(s, tc);
