@@ -105,15 +105,18 @@ void
 broker_settle(struct broker *b)
 {
 	struct lease_step step;
+	uint64_t doubt_ms;
 
 	if (b->settling)
 		return; /* a step led here: the loop below goes on */
 	b->settling = true;
+	doubt_ms = doubt_due(b, clock_now_ms());
 	while (lease_next(&b->host, broker_now_ms(b), &step))
 		carry_out(&step);
 	b->settling = false;
 	if (!TAILQ_EMPTY(&b->unplaced))
 		broker_alarm(b, request_unplaced_due(b, clock_now_ms()));
+	broker_alarm(b, doubt_ms);
 	set_alarm(b);
 	broker_serve(b);
 }
@@ -327,6 +330,7 @@ broker_main(void)
 		return EX_OSERR;
 	}
 	TAILQ_INIT(&b.unplaced);
+	TAILQ_INIT(&b.doubted);
 	broker_accept_init(&b);
 	publish_init(&b);
 	foreign_init(&b);

@@ -63,6 +63,7 @@ enum foreign_eviction {
 /* Where a request is on its way. */
 enum request_stage {
 	REQUEST_NEW,
+	REQUEST_DOUBTED, /* it seems to wait for itself: see broker_doubt.c */
 	REQUEST_ASKING,  /* the supervisor looks whether it belongs to the holder */
 	REQUEST_WAITING, /* in the core's queue, or, for a pool without ports, in broker->unplaced
 			  */
@@ -75,7 +76,8 @@ enum request_stage {
 struct request {
 	struct lease_request core;
 	TAILQ_ENTRY(request) kin;   /* in a bucket of port->kin while WAITING, unless for a pool */
-	TAILQ_ENTRY(request) entry; /* in port->asking, joining, joined, or broker->unplaced */
+	TAILQ_ENTRY(request) entry; /* in port->asking, joining, joined, or broker->unplaced,
+				     * doubted */
 	struct broker *broker;
 	struct port *port; /* that it names or has been granted; of a waiting pool request: the one
 			    * that it will probably be, for display. Never NULL. */
@@ -93,6 +95,10 @@ struct request {
 	uint64_t start_ticks;  /* of the holder: when his process started; 0: not known */
 	unsigned descriptions; /* of the holder's lease */
 	bool more, delivered;
+	bool certain;         /* that it seems to wait for itself has been looked into */
+	bool is_outside;      /* DOUBTED: it is the inspector that looks */
+	unsigned checks;      /* DOUBTED: answers that are to come */
+	uint64_t doubt_until; /* DOUBTED: not longer than that, by clock_now_ms() */
 	struct request_told told;
 	char label[CONFIG_NAME_MAX + 1];
 	char class[CONFIG_NAME_MAX + 1]; /* "": none */
@@ -218,6 +224,7 @@ struct broker {
 	struct requests over;     /* freed once they have been noted */
 	struct watches ended;     /* see watch_ended_later() */
 	struct requests unplaced; /* see REQUEST_WAITING */
+	struct requests doubted;  /* see broker_doubt.c */
 	bool configured, serving, settling;
 };
 

@@ -149,8 +149,10 @@ handle(struct broker *b, const struct ipc_message *m)
 		evict_signalled(port, (unsigned)m->number, m->error);
 	} else if (m->type == IPC_FOREIGN) {
 		read_answer(m, &answer);
-		if (take_answer(port, m, answer.held))
+		if (take_answer(port, m, answer.held)) {
 			foreign_answered(port, &answer);
+			doubt_inspected(port, m->id);
+		}
 	} else {
 		log_line("unknown message type=%u from the inspector", m->type);
 	}

@@ -29,6 +29,7 @@ join(struct request *r)
 
 	r->id = m.id = ++port->broker->ids;
 	r->stage = REQUEST_JOINING;
+	r->certain = false;
 	if (TAILQ_EMPTY(&port->joining) && port->holder->delivered)
 		port_expect(port, BROKER_KEEPER_MS);
 	TAILQ_INSERT_TAIL(&port->joining, r, entry);
@@ -58,6 +59,8 @@ join_or_refuse(struct request *r)
 		join(r);
 		return;
 	}
+	if (request_doubt(r, r->port))
+		return;
 	describe_why(r->port, why, sizeof(why));
 	snprintf(text, sizeof(text), "%s: %s, to whom this process (pid %ld, uid %ld) belongs; %s",
 		 r->port->config.name, why, (long)r->pid, (long)r->uid,

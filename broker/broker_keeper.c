@@ -216,6 +216,9 @@ handle(struct port *port, const struct ipc_message *m, int fd)
 	case IPC_MEMO:
 		port_remember(port, m->text);
 		break;
+	case IPC_CHECKED:
+		doubt_checked(port->broker, m->id);
+		break;
 	case IPC_BUSY:
 		port_expect(port, m->number + BROKER_KEEPER_MS);
 		break;

@@ -346,6 +346,7 @@ drop_requests(struct port *port)
 
 	fail_all(&port->asking, why);
 	fail_all(&port->joining, why);
+	doubt_fail(port, why);
 	while ((place = lease_first(&port->lease)) != NULL) {
 		r = (struct request *)place->request;
 		if (*r->pool != '\0') {

@@ -9,6 +9,7 @@
  */
 #include "broker.h"
 #include "clock.h"
+#include "kin.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -170,6 +171,32 @@ refuse_deadlock(struct request *r, const struct port *own)
 	return refuse(r, "io.comlease.Deadlock", text, true);
 }
 
+/* Does its client have the port himself, outside comlease? So it is with a lease that has outlived
+ * all of comleased, and with a descriptor from before it. */
+static bool
+has_it_outside(const struct request *r)
+{
+	const struct port *port = r->port;
+	struct kin kin;
+
+	return *r->pool == '\0' && port->lease.state == LEASE_FOREIGN && r->pid > 0 &&
+	       port->foreign.pid == r->pid &&
+	       (kin_look(r->pid, &kin) < 0 || kin.start_ticks == port->foreign.start_ticks);
+}
+
+static bool
+refuse_own(struct request *r)
+{
+	char why[512], text[768];
+
+	describe_why(r->port, why, sizeof(why));
+	snprintf(
+	    text, sizeof(text),
+	    "%s: %s: that is this process itself, which would wait for ever; let go of it first",
+	    r->port->config.name, why);
+	return refuse(r, "io.comlease.Deadlock", text, true);
+}
+
 bool
 request_queue(struct request *r)
 {
@@ -188,9 +215,12 @@ request_queue(struct request *r)
 	}
 	if (is_full(r))
 		return refuse_full(r);
+	if (r->wait_ms != 0 && has_it_outside(r))
+		return request_doubt(r, r->port) ? false : refuse_own(r);
 	own = r->wait_ms == 0 ? NULL : request_would_deadlock(r);
 	if (own != NULL)
-		return refuse_deadlock(r, own);
+		return request_doubt(r, NULL) ? false : refuse_deadlock(r, own);
+	r->certain = false;
 	r->stage = REQUEST_WAITING;
 	if (*r->pool == '\0')
 		TAILQ_INSERT_TAIL(request_kin(r), r, kin);

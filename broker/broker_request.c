@@ -196,13 +196,20 @@ request_timed_out(struct request *r)
 /* ---- a new one ---- */
 
 /* How long it says that it has waited: believed for a while after a restart, when clients come back
- * that were in the old queue. */
+ * that were in the old queue. What each said lay unread for another time until we served: so when
+ * it began is more exact, as long as it does not contradict (in a time namespace it may). */
 static uint64_t
-since(const struct broker *b, int64_t waited_ms, uint64_t now)
+since(const struct broker *b, const struct request_wish *wish, uint64_t now)
 {
-	if (waited_ms <= 0 || now >= b->returns_until_ms)
+	uint64_t waited_ms, began_ms = (uint64_t)wish->since_ms;
+
+	if (wish->waited_ms <= 0 || now >= b->returns_until_ms)
 		return now;
-	return (uint64_t)waited_ms < now ? now - (uint64_t)waited_ms : 0;
+	waited_ms = (uint64_t)wish->waited_ms < now ? (uint64_t)wish->waited_ms : now;
+	if (wish->since_ms >= 0 && began_ms <= now - waited_ms &&
+	    now - waited_ms - began_ms <= BROKER_RETURN_MS)
+		return began_ms;
+	return now - waited_ms;
 }
 
 static struct request *
@@ -229,7 +236,7 @@ new_request(struct broker *b, struct peer *peer, const struct request_wish *wish
 	r->priority = wish->priority;
 	r->more = wish->more;
 	r->core.standby = wish->standby;
-	r->core.since_ms = since(b, wish->waited_ms, now);
+	r->core.since_ms = since(b, wish, now);
 	r->since_real_ms = clock_real_ms() - (int64_t)(now - r->core.since_ms);
 	snprintf(r->label, sizeof(r->label), "%s", wish->label != NULL ? wish->label : "");
 	snprintf(r->key, sizeof(r->key), "%s", wish->key != NULL ? wish->key : "");
@@ -333,6 +340,10 @@ request_gone(struct request *r)
 		break;
 	case REQUEST_JOINED:
 		TAILQ_REMOVE(&port->joined, r, entry);
+		request_free(r);
+		break;
+	case REQUEST_DOUBTED:
+		TAILQ_REMOVE(&r->broker->doubted, r, entry);
 		request_free(r);
 		break;
 	case REQUEST_NEW:

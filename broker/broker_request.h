@@ -14,7 +14,7 @@ struct request_wish {
 	struct port *port;              /* either this */
 	const struct config_pool *pool; /* or that */
 	const char *label, *key, *class;
-	int64_t wait_ms, waited_ms, max_hold_ms, grace_ms; /* -1: not given */
+	int64_t wait_ms, waited_ms, since_ms, max_hold_ms, grace_ms; /* -1: not given */
 	int priority;
 	bool more, standby;
 };
@@ -48,7 +48,8 @@ void request_free(struct request *);
 
 /* ---- broker_queue.c ---- */
 
-/* Into the core's queue. False: that is full, and the request is no more. */
+/* Into the core's queue. False: that is full, and the request is no more; or it would wait for
+ * itself, and is no more or in doubt. */
 bool request_queue(struct request *);
 
 /* Those of its port that wait and may be of the same process. */
@@ -127,6 +128,23 @@ void request_look_ahead(struct request *);
 /* Ports have come, gone, or are known by other ids: waiting pool requests get their places anew,
  * and keep their arrival. */
 void pool_changed(struct broker *);
+
+/* ---- broker_doubt.c ---- */
+
+/* The request is about to be refused because of what its own process has: `port`, or, if that is
+ * NULL, the ports that request_would_deadlock() has marked. True: it is not certain that he still
+ * has them; once it is, the request comes back through request_route(). False: it is. */
+bool request_doubt(struct request *, struct port *);
+
+/* A keeper, or the inspector, has looked. */
+void doubt_checked(struct broker *, uint64_t id);
+void doubt_inspected(struct port *, uint64_t id);
+
+/* Whose answer does not come. Returns when to call it again. */
+uint64_t doubt_due(struct broker *, uint64_t now_ms);
+
+/* The port is no longer configured. */
+void doubt_fail(struct port *, const char *why);
 
 /* ---- broker_deadlock.c ---- */
 

@@ -75,19 +75,22 @@ enum ipc_type {
 		   * 1: as the configuration says. The keeper starts with 1. */
 	IPC_MEMO, /* not answered. text: for the keeper to keep and to send back, as IPC_MEMO, after
 		   * each REPORT; "": nothing (the default, which is not sent) */
+	IPC_CHECK, /* id: read the roster now: IPC_GONE or IPC_COUNT if it tells something new, then
+		    * IPC_CHECKED */
 	IPC_HOLDER, /* not answered. flag: its line is to be kept for a successor: at its end clean
 		     * nothing unasked. token, text: who holds that lease, for the keeper to keep
 		     * and to put into its next IPC_REPORT: so that a new broker knows */
 
 	/* keeper -> broker, in answer */
-	IPC_OPENED, /* id, token, fd; or no fd, error: errno (positive), text. A lease has to be
-		     * alive to be joined (ESTALE), and no turnaround under way (EBUSY). EADDRINUSE:
-		     * the first of a lease, and somebody outside has one of the outward locks:
-		     * nothing was opened */
-	IPC_READY,  /* id: clean, and idle. number: rdev; flag: IPC_EVIDENCE_*: which outward locks
-		     * somebody else has, unless IPC_TURN_ANYWAY was said (those are gone without) */
-	IPC_ABSENT, /* id (0: by itself), text: the device is not there */
-	IPC_FAULT,  /* id (0: by itself), text: the device can't be used */
+	IPC_OPENED,  /* id, token, fd; or no fd, error: errno (positive), text. A lease has to be
+		      * alive to be joined (ESTALE), and no turnaround under way (EBUSY). EADDRINUSE:
+		      * the first of a lease, and somebody outside has one of the outward locks:
+		      * nothing was opened */
+	IPC_CHECKED, /* id */
+	IPC_READY,   /* id: clean, and idle. number: rdev; flag: IPC_EVIDENCE_*: which outward locks
+		      * somebody else has, unless IPC_TURN_ANYWAY was said (those are gone without) */
+	IPC_ABSENT,  /* id (0: by itself), text: the device is not there */
+	IPC_FAULT,   /* id (0: by itself), text: the device can't be used */
 
 	/* keeper -> broker, by itself */
 	IPC_REPORT,  /* the first on a channel. token: the live lease that the roster lists or 0;

@@ -111,6 +111,15 @@ keeper_has_message(const struct keeper *k)
 }
 
 static void
+check(struct keeper *k, const struct ipc_message *request)
+{
+	struct ipc_message m = { .type = IPC_CHECKED, .id = request->id };
+
+	keeper_read_roster(k);
+	keeper_send(k, &m);
+}
+
+static void
 take_broker_message(struct keeper *k)
 {
 	struct ipc_message m;
@@ -127,6 +136,8 @@ take_broker_message(struct keeper *k)
 		keeper_open(k, &m);
 	else if (m.type == IPC_TURNAROUND)
 		turnaround_start(k, &m);
+	else if (m.type == IPC_CHECK)
+		check(k, &m);
 	else if (m.type == IPC_HOLDER && m.token == k->live)
 		memory_set_holder(k, &m);
 	else if (m.type == IPC_OWN)

@@ -76,9 +76,12 @@ may_open(const struct keeper *k, const struct ipc_message *request)
 void
 keeper_open(struct keeper *k, const struct ipc_message *request)
 {
-	int error = may_open(k, request);
 	unsigned others = 0;
+	int error;
 
+	if (request->number != 1) /* who has just closed his last one joins nothing */
+		keeper_read_roster(k);
+	error = may_open(k, request);
 	if (error == 0 && request->number == 1 && !k->own.is_unwanted && !k->own.is_held)
 		others = own_take(k, k->own.anyway);
 	if (others != 0)

@@ -213,6 +213,7 @@ method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call
 	struct request_wish wish = { .more = call->more };
 	const char *name = NULL, *device = NULL, *wrong;
 	json_int_t rdev = 0, wait = -1, priority = 0, hold = -1, grace = -1, waited = 0;
+	json_int_t since = -1;
 	const struct parameter parameters[] = {
 		{ "port", PARAMETER_NAME, 0, 0, &name },
 		{ "device", PARAMETER_TEXT, 0, 4096, &device },
@@ -226,6 +227,7 @@ method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call
 		{ "label", PARAMETER_NAME, 0, 0, &wish.label },
 		{ "key", PARAMETER_KEY, 0, 0, &wish.key },
 		{ "waited", PARAMETER_NUMBER, 0, MS_MAX, &waited },
+		{ "since", PARAMETER_NUMBER, 0, INT64_MAX, &since },
 		PARAMETER_END
 	};
 
@@ -242,6 +244,7 @@ method_acquire(struct broker *b, struct peer *p, const struct varlink_call *call
 	}
 	wish.wait_ms = wait;
 	wish.waited_ms = waited;
+	wish.since_ms = since;
 	wish.max_hold_ms = hold;
 	wish.grace_ms = grace;
 	wish.priority = (int)priority;

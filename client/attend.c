@@ -14,7 +14,9 @@
 #include "attend.h"
 #include "attend_lease.h"
 #include "cli.h"
+#include "internal.h"
 #include "run.h"
+#include "seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +26,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The command often dies of a lost lease before the broker's word about it arrives. */
@@ -43,15 +44,6 @@ struct watcher {
 	bool ended, leave;
 	int wait_status;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int
 block_signals(struct watcher *w)
@@ -76,11 +68,23 @@ restore_signals(struct watcher *w)
 	sigprocmask(SIG_SETMASK, &w->old_mask, NULL);
 }
 
+/* What was asked for is needed; but without it a static program has the port all the same, and
+ * opens it by itself. */
+static int
+enter_seccomp(const struct attend *attend)
+{
+	int status = 0;
+
+	if (attend->seccomp)
+		status = seccomp_enter(attend->command[0], attend->seccomp_reason, true);
+	return attend->seccomp_reason ? 0 : status;
+}
+
 /* In the child. */
 static int
 become_command(const struct watcher *w)
 {
-	int fd = w->attend->fd;
+	int fd = w->attend->fd, status;
 
 	if (w->attend->standby)
 		setpgid(0, 0);
@@ -90,6 +94,8 @@ become_command(const struct watcher *w)
 		return cli_fail(CLI_SYSTEM, "descriptor 3: %s", strerror(errno));
 	sigaction(SIGCHLD, &w->old_chld, NULL);
 	sigprocmask(SIG_SETMASK, &w->old_mask, NULL);
+	if ((status = enter_seccomp(w->attend)))
+		return status;
 	return command_exec(w->attend->command);
 }
 
@@ -215,7 +221,7 @@ attend_command(struct comlease *c, const struct attend *attend, struct attend_en
 {
 	struct sigaction standard = { .sa_handler = SIG_DFL };
 	struct watcher w = { .attend = attend, .signals = -1 };
-	int64_t start_ms = now_ms();
+	int64_t start_ms = comlease_now_ms();
 	int status = block_signals(&w);
 
 	/* whoever ignores SIGCHLD bequeaths that, and there would be no status to pass on */
@@ -229,7 +235,7 @@ attend_command(struct comlease *c, const struct attend *attend, struct attend_en
 		.wanted = w.lease.wanted || w.lease.told,
 		.lost = w.lease.lost,
 		.leave = w.leave,
-		.lived_ms = now_ms() - start_ms,
+		.lived_ms = comlease_now_ms() - start_ms,
 	};
 	attend_lease_end(&w.lease);
 	restore_signals(&w);

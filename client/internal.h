@@ -14,6 +14,7 @@
 
 #include <comlease.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #define COMLEASE_SOCKET_SYSTEM "/run/comlease/comlease.sock"
@@ -70,6 +71,20 @@ int comlease_look_request(struct comlease *, int64_t delay_ms, int64_t timeout_m
 int comlease_look_dispatch(struct comlease *);
 
 /*
+ * For a caller that has signals blocked: these are blocked instead of them while comlease_acquire()
+ * waits, and only then, so that a handler finds the connection whole: it may jump out of the wait
+ * to where comlease_disconnect() is called. The set is the caller's, until that.
+ */
+void comlease_set_signals(struct comlease *, const sigset_t *);
+
+/* CLOCK_MONOTONIC: to wait by. It may be called in a signal handler. */
+int64_t comlease_now_ms(void);
+
+/* In a forked child: closes its copy of the connection, which stays the parent's. It may be called
+ * in a signal handler. */
+void comlease_leave_to_parent(struct comlease *);
+
+/*
  * libcomlease_open.c - what the open() of a device and of its lock file mean, for all that stands
  * before a program's calls (the shim, `run --seccomp`). They neither allocate nor ask the broker,
  * and may be called in a signal handler; errno may change.
@@ -81,8 +96,23 @@ bool comlease_can_be_serial(dev_t rdev);
 /* What open() may say for an errno of comlease_acquire(); there: the device's node exists. */
 int comlease_open_errno(int error, bool there);
 
+/* With these flags open() opens no port: only a path or a folder, or what is not there yet. */
+bool comlease_is_no_port_open(int flags);
+
+/* The absolute path, without "//", "." and "..", by its letters alone: links stay. folder: where it
+ * begins if it is relative, absolute itself; NULL: not known. False (and ""): that, or too long. */
+bool comlease_absolute(const char *folder, const char *path, char *absolute, size_t size);
+
+/* May a device that is not there be meant by that path, which is absolute? */
+bool comlease_is_below_dev(const char *absolute);
+
+/* The next path of COMLEASE_DEVICES, in which a colon is written "\:" and a backslash "\\"; cut if
+ * it is longer than any device's. Returns the rest of the list. */
+const char *comlease_next_device(const char *list, char *path, size_t size);
+
 /* The NAME of /var/lock/LCK..NAME, in one of the folders that programs use, or in `more` (the
- * broker's lock-dir; NULL); otherwise NULL. absolute: without "//", "." and "..". */
+ * broker's lock-dir; NULL); otherwise NULL. It may have a '/' (LCK..pts/3). absolute: without "//",
+ * "." and "..". */
 const char *comlease_lock_name(const char *absolute, const char *more);
 
 /* Do programs that open this device by its path, or by one of its usual links, call its lock file

@@ -16,9 +16,11 @@
 #include "libcomlease.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct comlease *
@@ -72,6 +74,12 @@ comlease_disconnect(struct comlease *c)
 	free(c->path[1]);
 	free(c);
 	errno = error;
+}
+
+void
+comlease_set_signals(struct comlease *c, const sigset_t *signals)
+{
+	c->signals = signals;
 }
 
 /* ---- the public forms ---- */
@@ -143,6 +151,45 @@ comlease_timeout_ms(const struct comlease *c)
 	}
 }
 
+/* Of the signals that came while they were blocked: is one due whose handler ends a call? */
+static bool
+is_interrupted(const sigset_t *signals)
+{
+	struct sigaction action;
+	sigset_t pending;
+
+	sigpending(&pending);
+	for (int signo = 1; signo < NSIG; signo++) {
+		if (sigismember(&pending, signo) == 1 && sigismember(signals, signo) == 0 &&
+		    sigaction(signo, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+		    action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
+			return true;
+	}
+	return false;
+}
+
+/* Its handler runs between pthread_sigmask() and recv(), which would hear nothing of it. */
+static int
+await_byte(const struct comlease *c)
+{
+	bool interrupted = c->signals && is_interrupted(c->signals);
+	sigset_t blocked;
+	ssize_t n;
+	int error;
+	char byte;
+
+	if (c->signals)
+		pthread_sigmask(SIG_SETMASK, c->signals, &blocked);
+	n = recv(c->socket, &byte, 1, MSG_PEEK | (interrupted ? MSG_DONTWAIT : 0));
+	error = errno;
+	if (c->signals)
+		pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+	errno = error;
+	if (n < 0 && interrupted && error == EAGAIN)
+		errno = error = EINTR;
+	return n < 0 && error == EINTR ? -1 : 0;
+}
+
 /*
  * Waits for what comlease_dispatch() wants: 0, or -1 and EINTR. As in open(), a handler installed
  * with SA_RESTART does not end the wait. The kernel restarts no call that has a time limit, so
@@ -153,12 +200,13 @@ await(const struct comlease *c)
 {
 	struct pollfd pollfd = { .fd = comlease_fd(c), .events = comlease_events(c) };
 	int timeout_ms = comlease_timeout_ms(c);
-	char byte;
+	struct timespec timeout = { .tv_sec = timeout_ms / 1000,
+				    .tv_nsec = timeout_ms % 1000 * 1000000L };
 
 	if ((c->phase == PHASE_ASK || c->phase == PHASE_ATTACH) && timeout_ms < 0 &&
 	    pollfd.events == POLLIN)
-		return recv(pollfd.fd, &byte, 1, MSG_PEEK) < 0 && errno == EINTR ? -1 : 0;
-	return poll(&pollfd, 1, timeout_ms) < 0 ? -1 : 0;
+		return await_byte(c);
+	return ppoll(&pollfd, 1, timeout_ms < 0 ? NULL : &timeout, c->signals) < 0 ? -1 : 0;
 }
 
 static int

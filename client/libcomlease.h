@@ -38,7 +38,8 @@ struct look {
 
 struct comlease {
 	struct varlink varlink;
-	int socket;    /* -1: not connected */
+	int socket;              /* -1: not connected */
+	const sigset_t *signals; /* to be blocked in a wait; NULL: as they are */
 	pid_t maker;   /* who connected: a forked child must not shut the connection down */
 	char *path[2]; /* candidates; [1] (that of the user's own broker) may be NULL */
 	int path_used; /* index */
@@ -66,8 +67,6 @@ struct comlease {
 };
 
 /* ---- libcomlease_connect.c ---- */
-
-int64_t comlease_now_ms(void); /* CLOCK_MONOTONIC */
 
 /* now + ms, with ms -1 and overflow as INT64_MAX. */
 int64_t comlease_after_ms(int64_t now_ms, int64_t ms);

@@ -146,13 +146,25 @@ comlease_try_connect(struct comlease *c)
 void
 comlease_drop(struct comlease *c)
 {
-	if (c->socket < 0)
+	int socket = c->socket;
+
+	if (socket < 0)
 		return;
 	varlink_clear(&c->varlink);
 	if (c->maker == getpid())
-		shutdown(c->socket, SHUT_RDWR);
-	close(c->socket);
+		shutdown(socket, SHUT_RDWR);
+	c->socket = -1; /* first: in a child forked here the number may be another file's */
+	close(socket);
+}
+
+void
+comlease_leave_to_parent(struct comlease *c)
+{
+	int socket = c->socket;
+
 	c->socket = -1;
+	if (socket >= 0)
+		close(socket);
 }
 
 int

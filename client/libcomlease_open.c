@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,85 @@ comlease_open_errno(int error, bool there)
 	}
 }
 
+bool
+comlease_is_no_port_open(int flags)
+{
+	return (flags & (O_PATH | O_DIRECTORY)) ||
+	       (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+}
+
+/* ---- names ---- */
+
+/* Appends one part to absolute[length], which never ends with '/' ("" is the root). */
+static bool
+append_part(char *absolute, size_t size, size_t *length, const char *part, size_t part_length)
+{
+	if (part_length == 0 || (part_length == 1 && part[0] == '.'))
+		return true;
+	if (part_length == 2 && part[0] == '.' && part[1] == '.') {
+		while (*length > 0 && absolute[--*length] != '/')
+			;
+		return true;
+	}
+	if (*length + 1 + part_length + 1 > size)
+		return false;
+	absolute[(*length)++] = '/';
+	memcpy(absolute + *length, part, part_length);
+	*length += part_length;
+	return true;
+}
+
+static bool
+append_path(char *absolute, size_t size, size_t *length, const char *path)
+{
+	while (*path) {
+		size_t part_length = strcspn(path, "/");
+
+		if (!append_part(absolute, size, length, path, part_length))
+			return false;
+		path += part_length;
+		path += *path == '/'; /* NOLINT(clang-analyzer-core*): it is terminated */
+	}
+	return true;
+}
+
+bool
+comlease_absolute(const char *folder, const char *path, char *absolute, size_t size)
+{
+	size_t length = 0;
+	bool done = true;
+
+	if (path[0] != '/')
+		done = folder && append_path(absolute, size, &length, folder);
+	done = done && append_path(absolute, size, &length, path);
+	if (done && length == 0)
+		absolute[length++] = '/';
+	absolute[done ? length : 0] = '\0';
+	return done;
+}
+
+bool
+comlease_is_below_dev(const char *absolute)
+{
+	return strncmp(absolute, "/dev/", 5) == 0 && strncmp(absolute, "/dev/shm/", 9) != 0 &&
+	       strncmp(absolute, "/dev/mqueue/", 12) != 0 && strncmp(absolute, "/dev/fd/", 8) != 0;
+}
+
+const char *
+comlease_next_device(const char *list, char *path, size_t size)
+{
+	size_t n = 0;
+
+	for (; *list != '\0' && *list != ':'; list++) {
+		if (*list == '\\' && list[1] != '\0')
+			list++;
+		if (n + 1 < size)
+			path[n++] = *list;
+	}
+	path[n] = '\0';
+	return *list == ':' ? list + 1 : list;
+}
+
 /* ---- lock files ---- */
 
 #define PREFIX "LCK.."
@@ -80,7 +160,11 @@ static const char *const folders[] = { "/var/lock",         "/run/lock",        
 static bool
 is_lock_folder(const char *folder, size_t length, const char *more)
 {
-	if (more && strlen(more) == length && memcmp(more, folder, length) == 0)
+	size_t more_length = more ? strlen(more) : 0;
+
+	while (more_length > 1 && more[more_length - 1] == '/')
+		more_length--;
+	if (more_length == length && memcmp(more, folder, length) == 0)
 		return true;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (strlen(folders[i]) == length && memcmp(folders[i], folder, length) == 0)
@@ -88,16 +172,17 @@ is_lock_folder(const char *folder, size_t length, const char *more)
 	return false;
 }
 
+/* The first part of a path that begins as a lock file's name; what follows may have a '/' of its
+ * own (LCK..pts/3). */
 const char *
 comlease_lock_name(const char *absolute, const char *more)
 {
-	const char *slash = strrchr(absolute, '/');
+	const char *slash = strstr(absolute, "/" PREFIX);
 
-	if (!slash || slash == absolute || strncmp(slash + 1, PREFIX, strlen(PREFIX)) != 0 ||
-	    !slash[1 + strlen(PREFIX)])
+	if (!slash || slash == absolute || !slash[strlen("/" PREFIX)])
 		return NULL;
 	return is_lock_folder(absolute, (size_t)(slash - absolute), more)
-		   ? slash + 1 + strlen(PREFIX)
+		   ? slash + strlen("/" PREFIX)
 		   : NULL;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "libcomlease.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,8 +61,10 @@ acquire_parameters(const struct comlease *c)
 		r |= set(p, "standby", json_true());
 	r |= set_limit(p, "maxHold", request->max_hold_ms);
 	r |= set_limit(p, "yieldGrace", request->yield_grace_ms);
-	if (c->reconnected)
+	if (c->reconnected) {
 		r |= set(p, "waited", json_integer(now_ms - c->started_ms));
+		r |= set(p, "since", json_integer(c->started_ms));
+	}
 	if (r == 0)
 		return p;
 	json_decref(p);
@@ -229,6 +232,15 @@ take_progress(struct comlease *c, const json_t *reply, bool continues)
 	return -1;
 }
 
+/* Taken back before it was seen: this process was stopped in its turn, for instance. */
+static bool
+is_dead(int fd)
+{
+	struct pollfd pollfd = { .fd = fd };
+
+	return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & POLLERR);
+}
+
 /* One reply: the descriptor, or -1: EAGAIN, or the failure. */
 static int
 take_reply(struct comlease *c, const json_t *reply, bool continues, int fd,
@@ -243,6 +255,11 @@ take_reply(struct comlease *c, const json_t *reply, bool continues, int fd,
 		if (fd >= 0)
 			close(fd);
 		return fail_answer(c);
+	}
+	if (c->request.reconnect_ms > 0 && is_dead(fd)) {
+		close(fd);
+		comlease_drop(c);
+		return lost(c); /* waits on, at the end of the queue */
 	}
 	if (result)
 		fill_lease(result, lease);
@@ -265,7 +282,7 @@ receive(struct comlease *c, struct comlease_lease *result)
 		}
 		fd = take_reply(c, reply, continues, fd, result);
 		json_decref(reply);
-	} while (fd < 0 && errno == EAGAIN);
+	} while (fd < 0 && errno == EAGAIN && c->phase != PHASE_LOOK);
 	return fd;
 }
 

@@ -7,10 +7,10 @@
  */
 #include "internal.h"
 #include "shim.h"
+#include "shim_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,7 +71,7 @@ is_there(const char *device)
 {
 	struct shim_stat status;
 
-	shim_stat(AT_FDCWD, device, true, &status);
+	shim_stat(AT_FDCWD, device, 0, &status);
 	return status.error != ENOENT;
 }
 
@@ -94,23 +94,13 @@ settle(int fd, int flags)
 	return fd;
 }
 
-static void
-disconnect(void *connection)
-{
-	comlease_disconnect(connection);
-	shim_set_inside(false);
-}
-
 /* One lease; -1: errno is the library's. The wait is a cancellation point, as open() is. */
 static int
 acquire(struct comlease *c, const struct comlease_request *request)
 {
 	struct comlease_lease lease = { .size = sizeof(lease) };
-	int fd;
+	int fd = comlease_acquire(c, request, &lease);
 
-	pthread_cleanup_push(disconnect, c);
-	fd = comlease_acquire(c, request, &lease);
-	pthread_cleanup_pop(0);
 	if (fd >= 0)
 		shim_debug("%s: lease %llu of %s after %lld ms", request->device,
 			   (unsigned long long)lease.token, lease.port, (long long)lease.waited_ms);
@@ -130,18 +120,25 @@ make_printable(char *to, size_t size, const char *from)
 	to[i] = '\0';
 }
 
+/* Without a broker the real call is to be made; but not because this process may open no more. */
+static int
+no_broker(const struct comlease *c, const char *device)
+{
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		return -1;
+	shim_debug("%s: no broker at %s: opened without it", device, comlease_socket_path(c));
+	return SHIM_NOT_OURS;
+}
+
 static int
 ask(struct comlease *c, const char *device, dev_t rdev, bool required)
 {
 	struct comlease_request request = request_for(device, rdev);
-	char printable[4096];
+	char printable[SHIM_PATH_MAX];
 	int fd;
 
-	if (!required && comlease_try_connect(c) < 0) {
-		shim_debug("%s: no broker at %s: opened without it", device,
-			   comlease_socket_path(c));
-		return SHIM_NOT_OURS;
-	}
+	if (!required && comlease_try_connect(c) < 0)
+		return no_broker(c, device);
 	fd = acquire(c, &request);
 	if (fd < 0 && errno == EINVAL && rdev) {
 		make_printable(printable, sizeof(printable), device);
@@ -161,41 +158,17 @@ int
 shim_acquire(const char *absolute, dev_t rdev, bool listed, int flags)
 {
 	bool required = listed && shim_environment("COMLEASE_REQUIRE") != NULL;
-	struct comlease *c;
+	struct shim_wait wait;
 	int fd, error;
 
-	c = comlease_connect(NULL);
-	if (!c) {
-		errno = ENOMEM;
+	if (shim_wait_begin(&wait) < 0)
 		return -1;
-	}
-	shim_set_inside(true);
-	fd = ask(c, absolute, rdev, required);
+	fd = ask(wait.connection, absolute, rdev, required);
 	error = errno;
-	disconnect(c);
+	shim_wait_disconnect(&wait);
 	if (fd >= 0)
 		fd = settle(fd, flags);
+	shim_wait_end(&wait, fd >= 0 ? fd : -1);
 	errno = error;
 	return fd;
-}
-
-bool
-shim_any_port(bool (*matches)(const char *device, void *context), void *context)
-{
-	struct comlease *c = comlease_connect(NULL);
-	struct comlease_port *ports = NULL;
-	size_t count = 0;
-	bool any = false;
-
-	if (!c)
-		return false;
-	shim_set_inside(true);
-	if (comlease_try_connect(c) == 0 && comlease_list(c, &ports, &count) < 0)
-		count = 0;
-	shim_set_inside(false);
-	for (size_t i = 0; i < count && !any; i++)
-		any = matches(ports[i].device, context);
-	comlease_list_free(ports, count);
-	comlease_disconnect(c);
-	return any;
 }

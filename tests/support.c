@@ -47,7 +47,8 @@ static struct count counts[PORTS_MAX + 3]; /* when it served for the first time 
 static int counts_len;
 
 static bool at_begin[FDS_MAX];
-static int fds_at_begin, pidfd = -1;
+static int fds_at_begin;
+int support_pidfd = -1;
 static uid_t user;
 
 /* ---- the test ---- */
@@ -372,8 +373,8 @@ support_start(const char *config)
 	if (support_pid == 0)
 		execute();
 	ck_assert_int_gt(support_pid, 0);
-	pidfd = (int)syscall(SYS_pidfd_open, support_pid, 0);
-	ck_assert_int_ge(pidfd, 0);
+	support_pidfd = (int)syscall(SYS_pidfd_open, support_pid, 0);
+	ck_assert_int_ge(support_pidfd, 0);
 	support_log_wait("comleased: start socket=");
 	if (config == NULL)
 		return; /* somebody may hold or wait already, and it shall be as it was */
@@ -387,14 +388,21 @@ support_stop(void)
 	int status;
 
 	ck_assert_int_eq(kill(support_pid, SIGTERM), 0);
-	ck_assert(support_poll(pidfd, POLLIN, support_now_ms() + SUPPORT_SOON_MS));
+	ck_assert(support_poll(support_pidfd, POLLIN, support_now_ms() + SUPPORT_SOON_MS));
 	ck_assert_int_eq(waitpid(support_pid, &status, 0), support_pid);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "comleased ended with %#x",
 		      status);
-	close(pidfd);
+	close(support_pidfd);
 	support_pid = 0;
 	ck_assert_int_lt(access(support_socket, F_OK), 0);
 	ck_assert_int_lt(access(support_path("socket.lock"), F_OK), 0);
+}
+
+/* On a busy machine it may have been looking as long as it was counted at the start. */
+static bool
+is_inspector(const struct count *process)
+{
+	return strstr(process->command, "inspector") != NULL;
 }
 
 /* The process that has more descriptors than that one had, or fewer; NULL: none. */
@@ -406,7 +414,8 @@ find_leak(const struct count *now, int n)
 	for (i = 0; i < n; i++)
 		for (j = 0; j < counts_len; j++)
 			if (strcmp(now[i].command, counts[j].command) == 0 &&
-			    now[i].fds != counts[j].fds)
+			    (now[i].fds > counts[j].fds ||
+			     (now[i].fds < counts[j].fds && !is_inspector(&now[i]))))
 				return &now[i];
 	return NULL;
 }

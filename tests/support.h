@@ -80,6 +80,9 @@ void support_start(const char *config);
 /* Ends it with SIGTERM: exit status 0, no process, no socket, no lock file left. */
 void support_stop(void);
 
+/* SIGKILL to the supervisor alone: its children must follow it by themselves. */
+void support_crash(void);
+
 /* Every port is FREE, then the descriptors of supervisor, broker and keepers must be as many as
  * after support_start() with that configuration, also where they are other processes now (P14).
  * support_end() does it, too. */

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+extern int support_pidfd;    /* of comleased */
 extern char support_build[]; /* the folder of the programs, with a '/' at its end */
 
 /* In a forked child: closes what the test has opened since support_begin(), but for these. */

@@ -170,6 +170,25 @@ support_kill_keeper(const char *port)
 	kill_role(support_keeper(port), "keeper");
 }
 
+void
+support_crash(void)
+{
+	pid_t children[64];
+	int i, fd, n = support_children(support_pid, children, 64);
+
+	ck_assert_int_eq(kill(support_pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(support_pid, NULL, 0), support_pid);
+	close(support_pidfd);
+	support_pid = 0;
+	for (i = 0; i < n; i++) { /* the test's own, now */
+		fd = (int)syscall(SYS_pidfd_open, children[i], 0);
+		ck_assert(fd < 0 || support_poll(fd, POLLIN, support_now_ms() + SUPPORT_SOON_MS));
+		ck_assert_int_eq(waitpid(children[i], NULL, 0), children[i]);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
 /* ---- children ---- */
 
 static void
