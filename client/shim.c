@@ -21,6 +21,8 @@ typedef int creat_function(const char *path, mode_t mode);
 
 int shim_hook_open(const char *, int, ...) SHIM_HOOK("open");
 int shim_hook_open64(const char *, int, ...) SHIM_HOOK("open64");
+int shim_hook___open(const char *, int, ...) SHIM_HOOK("__open");
+int shim_hook___open64(const char *, int, ...) SHIM_HOOK("__open64");
 int shim_hook_open_2(const char *, int) SHIM_HOOK("__open_2");
 int shim_hook_open64_2(const char *, int) SHIM_HOOK("__open64_2");
 int shim_hook_openat(int, const char *, int, ...) SHIM_HOOK("openat");
@@ -63,49 +65,36 @@ real_openat(enum shim_symbol symbol, int dirfd, const char *path, int flags, mod
 	return next ? next(dirfd, path, flags, mode) : raw_openat(dirfd, path, flags, mode);
 }
 
-int
-shim_hook_open(const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	int fd;
+#define OPEN_HOOK(name)                                                                            \
+	int shim_hook_##name(const char *path, int flags, ...)                                     \
+	{                                                                                          \
+		mode_t mode = 0;                                                                   \
+		int fd;                                                                            \
+                                                                                                   \
+		TAKE_MODE(mode, flags);                                                            \
+		fd = shim_open(AT_FDCWD, path, flags);                                             \
+		return fd != SHIM_NOT_OURS ? fd : real_open(SHIM_##name, path, flags, mode);       \
+	}
 
-	TAKE_MODE(mode, flags);
-	fd = shim_open(AT_FDCWD, path, flags);
-	return fd != SHIM_NOT_OURS ? fd : real_open(SHIM_open, path, flags, mode);
-}
+OPEN_HOOK(open)
+OPEN_HOOK(open64)
+OPEN_HOOK(__open)
+OPEN_HOOK(__open64)
 
-int
-shim_hook_open64(const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	int fd;
+#define OPENAT_HOOK(name)                                                                          \
+	int shim_hook_##name(int dirfd, const char *path, int flags, ...)                          \
+	{                                                                                          \
+		mode_t mode = 0;                                                                   \
+		int fd;                                                                            \
+                                                                                                   \
+		TAKE_MODE(mode, flags);                                                            \
+		fd = shim_open(dirfd, path, flags);                                                \
+		return fd != SHIM_NOT_OURS ? fd                                                    \
+					   : real_openat(SHIM_##name, dirfd, path, flags, mode);   \
+	}
 
-	TAKE_MODE(mode, flags);
-	fd = shim_open(AT_FDCWD, path, flags);
-	return fd != SHIM_NOT_OURS ? fd : real_open(SHIM_open64, path, flags, mode);
-}
-
-int
-shim_hook_openat(int dirfd, const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	int fd;
-
-	TAKE_MODE(mode, flags);
-	fd = shim_open(dirfd, path, flags);
-	return fd != SHIM_NOT_OURS ? fd : real_openat(SHIM_openat, dirfd, path, flags, mode);
-}
-
-int
-shim_hook_openat64(int dirfd, const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	int fd;
-
-	TAKE_MODE(mode, flags);
-	fd = shim_open(dirfd, path, flags);
-	return fd != SHIM_NOT_OURS ? fd : real_openat(SHIM_openat64, dirfd, path, flags, mode);
-}
+OPENAT_HOOK(openat)
+OPENAT_HOOK(openat64)
 
 /* ---- the fortified ones, which end the program for O_CREAT without a mode: so does the next ----
  */

@@ -22,13 +22,17 @@
 
 /* clang-format off */
 #define SHIM_SYMBOLS(X) \
-	X(open) X(open64) X(__open_2) X(__open64_2) X(openat) X(openat64) X(__openat_2) \
-	X(__openat64_2) X(creat) X(creat64) X(fopen) X(fopen64) X(freopen) X(freopen64) X(stat) \
-	X(stat64) X(lstat) X(lstat64) X(fstatat) X(fstatat64) X(statx) X(__xstat) X(__xstat64) \
-	X(__lxstat) X(__lxstat64) X(__fxstatat) X(__fxstatat64) X(access) X(faccessat) \
-	X(euidaccess) X(eaccess) X(link) X(linkat) X(symlink) X(symlinkat) X(rename) X(renameat) \
-	X(renameat2) X(unlink) X(unlinkat) X(remove) X(chmod) X(fchmodat) X(chown) X(lchown) \
-	X(fchownat) X(utime) X(utimes) X(utimensat)
+	X(open) X(open64) X(__open) X(__open64) X(__open_2) X(__open64_2) X(openat) X(openat64) \
+	X(__openat_2) X(__openat64_2) X(creat) X(creat64) X(fopen) X(fopen64) X(freopen) \
+	X(freopen64) X(stat) X(stat64) X(lstat) X(lstat64) X(fstatat) X(fstatat64) X(statx) \
+	X(__xstat) X(__xstat64) X(__lxstat) X(__lxstat64) X(__fxstatat) X(__fxstatat64) \
+	X(__stat64_time64) X(__lstat64_time64) X(__fstatat64_time64) X(access) X(faccessat) \
+	X(euidaccess) X(eaccess) X(readlink) X(readlinkat) X(__readlink_chk) X(__readlinkat_chk) \
+	X(link) X(linkat) X(symlink) X(symlinkat) X(rename) X(renameat) X(renameat2) X(unlink) \
+	X(unlinkat) X(remove) X(truncate) X(truncate64) X(chmod) X(fchmod) X(fchmodat) X(lchmod) \
+	X(chown) X(fchown) X(lchown) X(fchownat) X(utime) X(utimes) X(lutimes) X(futimesat) \
+	X(utimensat) X(__utime64) X(__utimes64) X(__lutimes64) X(__futimesat64) X(__utimensat64) \
+	X(ioctl) X(__ioctl_time64) X(login_tty)
 /* clang-format on */
 
 #define SHIM_ENUM(name) SHIM_##name,
@@ -50,6 +54,9 @@ int shim_open(int dirfd, const char *path, int flags);
 
 /* ---- shim_path.c: names ---- */
 
+/* Longer than any port's path or lock file's; and programs open on small stacks, too. */
+#define SHIM_PATH_MAX 512
+
 /* What one stat() tells, by raw system call. */
 struct shim_stat {
 	int error; /* 0, or the errno; errno itself is untouched */
@@ -57,7 +64,9 @@ struct shim_stat {
 	dev_t rdev;
 };
 
-void shim_stat(int dirfd, const char *path, bool follow, struct shim_stat *);
+/* flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */
+void shim_stat(int dirfd, const char *path, int flags, struct shim_stat *);
+void shim_fstat(int fd, struct shim_stat *);
 
 /* The absolute path, "//", "." and ".." removed by their letters alone, links as they are. False:
  * too long, or the folder is not known. */
@@ -75,7 +84,7 @@ const char *shim_environment(const char *name);
 
 /* True while the broker is asked in this thread: jansson, NSS and others open files then. */
 bool shim_is_inside(void);
-void shim_set_inside(bool);
+bool shim_set_inside(bool); /* what it was before */
 
 /* To stderr, if COMLEASE_DEBUG is set. */
 __attribute__((format(printf, 1, 2))) void shim_debug(const char *format, ...);
@@ -85,35 +94,44 @@ __attribute__((format(printf, 1, 2))) void shim_debug(const char *format, ...);
 /* Waits for the lease. listed: this device is known to be managed. Result as of shim_open(). */
 int shim_acquire(const char *absolute, dev_t rdev, bool listed, int flags);
 
-/* Is there a port for whose device matches() says true? Asks the broker. */
-bool shim_any_port(bool (*matches)(const char *device, void *context), void *context);
+/* ---- shim_port.c: which ports there are ---- */
+
+struct shim_port {
+	const char *device;
+	dev_t rdev;           /* 0: not known by number */
+	const char *lock_dir; /* where the broker has the lock files of all ports; or NULL */
+};
+
+/* Calls matches() for each port until it says true. errno stays. */
+bool shim_any_port(bool (*matches)(const struct shim_port *, void *context), void *context);
+
+/* Is that the node of a port's device? */
+bool shim_is_managed(const struct shim_stat *);
 
 /* ---- shim_lock.c: the private view of LCK..(managed port) ---- */
 
-/* Is its last part LCK..something? Nearly never: so this is by hand, without a call. */
+/* Is one of its parts LCK..something? Nearly never: so this is by hand, without a call. Only for a
+ * path that the kernel has read: it may be unmapped. */
 static inline bool
 shim_is_lock_name(const char *path)
 {
-	const char *name = path;
+	bool begins = true;
 
 	if (!path)
 		return false;
-	for (; *path; path++)
-		if (*path == '/')
-			name = path + 1;
-	return name[0] == 'L' && name[1] == 'C' && name[2] == 'K' && name[3] == '.' &&
-	       name[4] == '.';
+	for (; *path; begins = *path++ == '/')
+		if (begins && path[0] == 'L' && path[1] == 'C' && path[2] == 'K' &&
+		    path[3] == '.' && path[4] == '.')
+			return true;
+	return false;
 }
 
 /* Is that the lock file of a managed port? Give it only what shim_is_lock_name() has let through.
  */
 bool shim_is_managed_lock(int dirfd, const char *path);
 
-static inline bool
-shim_is_lock(int dirfd, const char *path)
-{
-	return shim_is_lock_name(path) && shim_is_managed_lock(dirfd, path);
-}
+/* The same for any path, NULL and unmapped included. */
+bool shim_is_lock(int dirfd, const char *path);
 
 /* Is that the lock file of this device? */
 bool shim_is_lock_of(int dirfd, const char *path, const char *device);

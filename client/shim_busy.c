@@ -7,6 +7,7 @@
  * So the call is written by hand, some seventy bytes, with system calls alone. A broker that does
  * not answer in time has the call in its socket all the same.
  */
+#include "internal.h"
 #include "shim.h"
 
 #include <errno.h>
@@ -14,19 +15,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MS 2000
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int
 connect_to(const char *path)
@@ -55,11 +46,11 @@ connect_to(const char *path)
 static bool
 take_reply(int fd, char *reply, size_t size)
 {
-	int64_t until_ms = now_ms() + ANSWER_MS, left_ms;
+	int64_t until_ms = comlease_now_ms() + ANSWER_MS, left_ms;
 	size_t length = 0;
 
 	memset(reply, 0, size);
-	while (length < size && (left_ms = until_ms - now_ms()) > 0) {
+	while (length < size && (left_ms = until_ms - comlease_now_ms()) > 0) {
 		struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 		ssize_t got;
 

@@ -12,36 +12,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* context: the absolute path. */
 static bool
-is_lock_of(const char *device, void *name)
+is_lock_of(const struct shim_port *port, void *context)
 {
-	return comlease_is_lock_of(name, device);
-}
+	const char *name = comlease_lock_name(context, port->lock_dir);
 
-static bool
-is_lock_path(int dirfd, const char *path)
-{
-	char absolute[PATH_MAX];
-	const char *name;
-
-	if (!shim_absolute(dirfd, path, absolute, sizeof(absolute)))
-		return false;
-	name = comlease_lock_name(absolute, shim_environment("COMLEASE_LOCK_DIR"));
-	if (!name)
-		return false;
-	if (shim_environment("COMLEASE_DEVICES"))
-		return shim_any_listed(is_lock_of, (void *)(uintptr_t)name);
-	return shim_any_port(is_lock_of, (void *)(uintptr_t)name);
+	return name && comlease_is_lock_of(name, port->device);
 }
 
 bool
 shim_is_lock_of(int dirfd, const char *path, const char *device)
 {
-	char absolute[PATH_MAX];
+	char absolute[SHIM_PATH_MAX];
 	const char *name;
 	int error = errno;
 	bool is_lock = false;
@@ -53,16 +39,25 @@ shim_is_lock_of(int dirfd, const char *path, const char *device)
 	return is_lock;
 }
 
+/* Also while the broker is asked: nothing in there names a lock file, but a signal handler may, or
+ * what it longjmp()ed to (minicom), and it must not remove the broker's own. */
 bool
 shim_is_managed_lock(int dirfd, const char *path)
 {
-	int error = errno;
-	/* Also while the broker is asked: nothing in there names a lock file, but a signal handler
-	 * may, or what it longjmp()ed to (minicom), and it must not remove the broker's own. */
-	bool is_lock = is_lock_path(dirfd, path);
+	char absolute[SHIM_PATH_MAX];
 
-	errno = error;
-	return is_lock;
+	return shim_absolute(dirfd, path, absolute, sizeof(absolute)) &&
+	       shim_any_port(is_lock_of, absolute);
+}
+
+bool
+shim_is_lock(int dirfd, const char *path)
+{
+	struct shim_stat status;
+
+	shim_stat(dirfd, path, AT_SYMLINK_NOFOLLOW, &status);
+	return status.error != EFAULT && status.error != ENAMETOOLONG && shim_is_lock_name(path) &&
+	       shim_is_managed_lock(dirfd, path);
 }
 
 int

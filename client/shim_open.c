@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,47 +20,33 @@
 static int
 open_present(int dirfd, const char *path, dev_t rdev, int flags)
 {
-	char absolute[PATH_MAX];
+	char absolute[SHIM_PATH_MAX];
 
 	if (!shim_absolute(dirfd, path, absolute, sizeof(absolute)))
 		snprintf(absolute, sizeof(absolute), "/dev/?"); /* the number is what counts */
 	return shim_acquire(absolute, rdev, shim_is_listed(absolute, rdev), flags);
 }
 
-static bool
-is_below_dev(const char *absolute)
-{
-	return strncmp(absolute, "/dev/", 5) == 0 && strncmp(absolute, "/dev/shm/", 9) != 0 &&
-	       strncmp(absolute, "/dev/mqueue/", 12) != 0 && strncmp(absolute, "/dev/fd/", 8) != 0;
-}
-
 /* Replaces a link's path by what it points to. */
 static bool
 follow_link(char *absolute, size_t size)
 {
-	char target[PATH_MAX], folder[PATH_MAX + 1];
+	char target[SHIM_PATH_MAX], folder[SHIM_PATH_MAX];
 	ssize_t length = readlink(absolute, target, sizeof(target) - 1);
-	char *slash;
 
 	if (length <= 0)
 		return false;
 	target[length] = '\0';
-	if (target[0] == '/')
-		return shim_absolute(AT_FDCWD, target, absolute, size);
-	slash = strrchr(absolute, '/');
-	slash[1] = '\0';
-	if (strlen(absolute) + (size_t)length >= sizeof(folder))
-		return false;
 	strcpy(folder, absolute);
-	strcat(folder, target);
-	return shim_absolute(AT_FDCWD, folder, absolute, size);
+	*strrchr(folder, '/') = '\0';
+	return comlease_absolute(folder, target, absolute, size);
 }
 
 /* Nothing is there: by that name, and by those that dangling links lead to. */
 static int
 open_absent(int dirfd, const char *path, int flags)
 {
-	char absolute[PATH_MAX];
+	char absolute[SHIM_PATH_MAX];
 	int links = 0, fd = SHIM_NOT_OURS;
 
 	if (!shim_absolute(dirfd, path, absolute, sizeof(absolute)))
@@ -69,18 +54,11 @@ open_absent(int dirfd, const char *path, int flags)
 	do {
 		if (shim_is_listed(absolute, 0))
 			return shim_acquire(absolute, 0, true, flags);
-		if (is_below_dev(absolute) && !(flags & O_CREAT))
+		if (comlease_is_below_dev(absolute) && !(flags & O_CREAT))
 			fd = shim_acquire(absolute, 0, false, flags);
 	} while (fd == SHIM_NOT_OURS && !(flags & O_NOFOLLOW) && ++links <= LINKS_MAX &&
 		 follow_link(absolute, sizeof(absolute)));
 	return fd;
-}
-
-static bool
-is_never_ours(int flags)
-{
-	return (flags & (O_PATH | O_DIRECTORY)) ||
-	       (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 }
 
 static int
@@ -88,9 +66,9 @@ decide(int dirfd, const char *path, int flags, const struct shim_stat *status)
 {
 	if (status->error == EFAULT || status->error == ENAMETOOLONG)
 		return SHIM_NOT_OURS;
-	if (shim_is_lock(dirfd, path))
+	if (shim_is_lock_name(path) && shim_is_managed_lock(dirfd, path))
 		return shim_open_lock(dirfd, path, flags);
-	if (is_never_ours(flags))
+	if (comlease_is_no_port_open(flags))
 		return SHIM_NOT_OURS;
 	if (status->error == 0 && S_ISCHR(status->mode) && comlease_can_be_serial(status->rdev))
 		return open_present(dirfd, path, status->rdev, flags);
@@ -105,7 +83,7 @@ shim_open(int dirfd, const char *path, int flags)
 	struct shim_stat status;
 	int error, fd;
 
-	shim_stat(dirfd, path, !(flags & O_NOFOLLOW), &status);
+	shim_stat(dirfd, path, (flags & O_NOFOLLOW) ? AT_SYMLINK_NOFOLLOW : 0, &status);
 	if (status.error == 0 && !S_ISCHR(status.mode) && !shim_is_lock_name(path))
 		return SHIM_NOT_OURS; /* nearly all: not one call more for them */
 	error = errno;

@@ -5,11 +5,11 @@
  * The tricky idea: a device that is unplugged has no inode to compare, so its path is compared as
  * it was meant, absolute and without detours, but never resolved.
  */
+#include "internal.h"
 #include "shim.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +26,13 @@ shim_is_inside(void)
 	return inside;
 }
 
-void
+bool
 shim_set_inside(bool value)
 {
+	bool before = inside;
+
 	inside = value;
+	return before;
 }
 
 const char *
@@ -62,23 +65,56 @@ shim_debug(const char *format, ...)
 	errno = error;
 }
 
-/* statx(): the one call that is alike on all architectures; no automount, no network round trip. */
-void
-shim_stat(int dirfd, const char *path, bool follow, struct shim_stat *result)
+#define STAT_FLAGS (AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC) /* no network round trip */
+
+#if defined(__x86_64__) && defined(__LP64__)
+
+/* A few per cent faster than statx(), and known to each sandbox that allows stat(). */
+static int
+raw_stat(int dirfd, const char *path, int flags, struct shim_stat *result)
+{
+	struct stat status;
+
+	if (syscall(SYS_newfstatat, dirfd, path, &status, flags | STAT_FLAGS) < 0)
+		return -1;
+	result->mode = status.st_mode;
+	result->rdev = status.st_rdev;
+	return 0;
+}
+
+#else
+
+/* The one that is alike on all architectures. */
+static int
+raw_stat(int dirfd, const char *path, int flags, struct shim_stat *result)
 {
 	struct statx status;
-	int error = errno, flags = AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
 
-	if (!follow)
-		flags |= AT_SYMLINK_NOFOLLOW;
-	*result = (struct shim_stat){ 0 };
-	if (syscall(SYS_statx, dirfd, path, flags, STATX_TYPE, &status) < 0) {
-		result->error = errno;
-		errno = error;
-		return;
-	}
+	if (syscall(SYS_statx, dirfd, path, flags | STAT_FLAGS, STATX_TYPE, &status) < 0)
+		return -1;
 	result->mode = status.stx_mode;
 	result->rdev = makedev(status.stx_rdev_major, status.stx_rdev_minor);
+	return 0;
+}
+
+#endif
+
+void
+shim_stat(int dirfd, const char *path, int flags, struct shim_stat *result)
+{
+	int error = errno;
+
+	*result = (struct shim_stat){ 0 };
+	if (raw_stat(dirfd, path, flags, result) < 0) {
+		result->error = errno;
+		errno = error;
+	}
+}
+
+void
+shim_fstat(int fd, struct shim_stat *result)
+{
+	shim_stat(fd, "", AT_EMPTY_PATH, result);
 }
 
 /* ---- absolute paths ---- */
@@ -100,85 +136,28 @@ folder_of(int dirfd, char *folder, size_t size)
 	return folder[0] == '/';
 }
 
-/* Appends one part to absolute[length], which never ends with '/' ("" is the root). */
-static bool
-append_part(char *absolute, size_t size, size_t *length, const char *part, size_t part_length)
-{
-	if (part_length == 0 || (part_length == 1 && part[0] == '.'))
-		return true;
-	if (part_length == 2 && part[0] == '.' && part[1] == '.') {
-		while (*length > 0 && absolute[--*length] != '/')
-			;
-		return true;
-	}
-	if (*length + 1 + part_length + 1 > size)
-		return false;
-	absolute[(*length)++] = '/';
-	memcpy(absolute + *length, part, part_length);
-	*length += part_length;
-	return true;
-}
-
-static bool
-append_path(char *absolute, size_t size, size_t *length, const char *path)
-{
-	while (*path) {
-		size_t part_length = strcspn(path, "/");
-
-		if (!append_part(absolute, size, length, path, part_length))
-			return false;
-		path += part_length;
-		path += *path == '/'; /* NOLINT(clang-analyzer-core*): it is terminated */
-	}
-	return true;
-}
-
 bool
 shim_absolute(int dirfd, const char *path, char *absolute, size_t size)
 {
-	char folder[PATH_MAX];
-	size_t length = 0;
+	char folder[SHIM_PATH_MAX];
 	int error = errno;
-	bool done = true;
+	bool known = path[0] == '/' || folder_of(dirfd, folder, sizeof(folder));
+	bool done = comlease_absolute(known ? folder : NULL, path, absolute, size);
 
-	if (path[0] != '/')
-		done = folder_of(dirfd, folder, sizeof(folder)) &&
-		       append_path(absolute, size, &length, folder);
-	done = done && append_path(absolute, size, &length, path);
-	if (done && length == 0)
-		absolute[length++] = '/';
-	absolute[done ? length : 0] = '\0';
 	errno = error;
 	return done;
 }
 
 /* ---- COMLEASE_DEVICES ---- */
 
-/* The next path of the list, in which a colon is written "\:" and a backslash "\\". What is too
- * long for `path` is cut: no device has such a path. Returns the rest of the list. */
-static const char *
-next_listed(const char *list, char *path, size_t size)
-{
-	size_t n = 0;
-
-	for (; *list != '\0' && *list != ':'; list++) {
-		if (*list == '\\' && list[1] != '\0')
-			list++;
-		if (n + 1 < size)
-			path[n++] = *list;
-	}
-	path[n] = '\0';
-	return *list == ':' ? list + 1 : list;
-}
-
 bool
 shim_any_listed(bool (*matches)(const char *device, void *context), void *context)
 {
 	const char *list = shim_environment("COMLEASE_DEVICES");
-	char device[PATH_MAX];
+	char device[SHIM_PATH_MAX];
 
 	while (list && *list) {
-		list = next_listed(list, device, sizeof(device));
+		list = comlease_next_device(list, device, sizeof(device));
 		if (*device != '\0' && matches(device, context))
 			return true;
 	}
@@ -195,14 +174,14 @@ is_wanted(const char *device, void *context)
 {
 	const struct wanted *wanted = context;
 	struct shim_stat status;
-	char absolute[PATH_MAX];
+	char absolute[SHIM_PATH_MAX];
 
 	if (shim_absolute(AT_FDCWD, device, absolute, sizeof(absolute)) &&
 	    strcmp(absolute, wanted->absolute) == 0)
 		return true;
 	if (wanted->rdev == 0)
 		return false;
-	shim_stat(AT_FDCWD, device, true, &status);
+	shim_stat(AT_FDCWD, device, 0, &status);
 	return status.error == 0 && S_ISCHR(status.mode) && status.rdev == wanted->rdev;
 }
 

@@ -4,7 +4,8 @@
  *
  * The tricky idea: freopen() onto a leased descriptor is a real freopen() of /dev/null, which gives
  * the stream its mode, its buffer and its old number, and then dup3() onto that number. (A real
- * freopen() of NULL would open the device a second time, through /proc/self/fd.)
+ * freopen() of NULL would open the device a second time, through /proc/self/fd.) fopen() with a
+ * character set is done likewise, because fdopen() knows of none.
  */
 #include "shim.h"
 
@@ -58,29 +59,73 @@ open_stream(const char *path, const char *mode)
 	return flags < 0 ? SHIM_NOT_OURS : shim_open(AT_FDCWD, path, flags);
 }
 
+/* A failing freopen() closes the stream all the same: let the real one do it. */
+static FILE *
+fail_reopen(freopen_function *next, const char *mode, FILE *stream)
+{
+	int error = errno;
+
+	next("", mode, stream);
+	errno = error;
+	return NULL;
+}
+
+/* A stream of /dev/null becomes one of what fd is. */
+static int
+replace(FILE *stream, int fd, const char *mode)
+{
+	return dup3(fd, fileno(stream), strchr(mode, 'e') ? O_CLOEXEC : 0);
+}
+
+/* The stream gets the number that fd has. */
+static FILE *
+open_with_charset(fopen_function *next, int fd, const char *mode)
+{
+	int above = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+	FILE *stream;
+
+	close(fd);
+	stream = above >= 0 ? next("/dev/null", mode) : NULL;
+	if (stream && replace(stream, above, mode) < 0) {
+		fclose(stream);
+		stream = NULL;
+	}
+	if (above >= 0)
+		close(above);
+	return stream;
+}
+
+static FILE *
+stream_of(fopen_function *next, int fd, const char *mode)
+{
+	FILE *stream;
+	int error;
+
+	if (next && strstr(mode, ",ccs="))
+		return open_with_charset(next, fd, mode);
+	stream = fdopen(fd, mode);
+	if (!stream) {
+		error = errno;
+		close(fd);
+		errno = error;
+	}
+	return stream;
+}
+
 static FILE *
 fopen_either(enum shim_symbol symbol, const char *path, const char *mode)
 {
 	fopen_function *next = (fopen_function *)shim_next(symbol);
 	int fd = open_stream(path, mode);
-	FILE *stream;
 
 	if (fd == -1)
 		return NULL;
-	if (fd == SHIM_NOT_OURS) {
-		if (next)
-			return next(path, mode);
-		errno = ENOSYS;
-		return NULL;
-	}
-	stream = fdopen(fd, mode);
-	if (!stream) {
-		int error = errno;
-
-		close(fd);
-		errno = error;
-	}
-	return stream;
+	if (fd != SHIM_NOT_OURS)
+		return stream_of(next, fd, mode);
+	if (next)
+		return next(path, mode);
+	errno = ENOSYS;
+	return NULL;
 }
 
 FILE *
@@ -93,17 +138,6 @@ FILE *
 shim_hook_fopen64(const char *path, const char *mode)
 {
 	return fopen_either(SHIM_fopen64, path, mode);
-}
-
-/* A failing freopen() closes the stream all the same: let the real one do it. */
-static FILE *
-fail_reopen(freopen_function *next, const char *mode, FILE *stream)
-{
-	int error = errno;
-
-	next("", mode, stream);
-	errno = error;
-	return NULL;
 }
 
 static FILE *
@@ -122,7 +156,7 @@ freopen_either(enum shim_symbol symbol, const char *path, const char *mode, FILE
 	if (fd == -1)
 		return fail_reopen(next, mode, stream);
 	result = next("/dev/null", mode, stream);
-	if (result && dup3(fd, fileno(result), strchr(mode, 'e') ? O_CLOEXEC : 0) < 0)
+	if (result && replace(result, fd, mode) < 0)
 		result = fail_reopen(next, mode, result);
 	close(fd);
 	return result;

@@ -42,6 +42,8 @@ struct fake_broker {
 	_Atomic int yield_mode;            /* of Yield; FAKE_ERROR: Revoked */
 	const char *_Atomic watch_error;   /* of Watch; "close"; NULL: none */
 	_Atomic(const char *) watch_first; /* JSON: the first reply of Watch; NULL: "watching" */
+	_Atomic(const char *) lock_dir;    /* of List; NULL: none */
+	_Atomic(const char *) free_device; /* granted whatever the mode; NULL: none */
 	atomic_bool foreign;               /* who waits is told of a foreign holder */
 	atomic_bool rising;                /* each grant has a token of its own, from 18, and comes
 					    * without a word about waiting before it */

@@ -90,6 +90,15 @@ is_port(const struct fake_broker *broker, const json_t *parameters)
 	       (device && strcmp(device, "/dev/comlease-absent") == 0);
 }
 
+static bool
+is_free(const struct fake_broker *broker, const json_t *parameters)
+{
+	const char *device = json_string_value(json_object_get(parameters, "device"));
+	const char *free_device = broker->free_device;
+
+	return device && free_device && strcmp(device, free_device) == 0;
+}
+
 static void
 acquire(struct fake_broker *broker, struct peer *peer, const struct varlink_call *call)
 {
@@ -104,6 +113,10 @@ acquire(struct fake_broker *broker, struct peer *peer, const struct varlink_call
 		    varlink_error_new("io.comlease.NoSuchPort",
 				      json_pack("{s:s,s:[s]}", "port", "other", "ports", "modem0")),
 		    -1);
+		return;
+	}
+	if (is_free(broker, call->parameters)) {
+		fake_grant(broker, peer, call->more);
 		return;
 	}
 	if (call->more && broker->mode != FAKE_ERROR &&
@@ -141,15 +154,16 @@ acquire(struct fake_broker *broker, struct peer *peer, const struct varlink_call
 static void
 list(const struct fake_broker *broker, struct peer *peer)
 {
-	fake_say(peer,
-		 varlink_reply_new(
-		     json_pack("{s:[{s:s,s:s,s:I,s:s,s:I,s:b,s:o,s:i,s:[]}],s:[{s:s,s:[s]}]}",
-			       "ports", "name", "modem0", "device", broker->device, "rdev",
-			       (json_int_t)broker->rdev, "state", "held", "since", (json_int_t)1,
-			       "revocable", 1, "lease", lease(broker), "waiting", 3, "waiters",
-			       "pools", "name", "modem", "ports", "modem0"),
-		     false),
-		 -1);
+	fake_say(
+	    peer,
+	    varlink_reply_new(
+		json_pack("{s:[{s:s,s:s,s:I,s:s,s:I,s:b,s:o,s:i,s:[]}],s:[{s:s,s:[s]}],s:s*}",
+			  "ports", "name", "modem0", "device", broker->device, "rdev",
+			  (json_int_t)broker->rdev, "state", "held", "since", (json_int_t)1,
+			  "revocable", 1, "lease", lease(broker), "waiting", 3, "waiters", "pools",
+			  "name", "modem", "ports", "modem0", "lockDir", broker->lock_dir),
+		false),
+	    -1);
 }
 
 static void

@@ -4,6 +4,7 @@
  * are looked for beside this program.
  */
 #include "shim_fixture.h"
+#include "support.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@ START_TEST(each_kind_of_open_gets_the_lease)
 {
 	static const char *const kinds[] = { "open",   "open64",   "__open_2",   "__open64_2",
 					     "openat", "openat64", "__openat_2", "__openat64_2",
-					     "creat",  "creat64" };
+					     "creat",  "creat64",  "__open",     "__open64" };
 	char line[80];
 
 	snprintf(line, sizeof(line), "%s 3 O_RDWR\nfds 4\n", kinds[_i]);
@@ -37,9 +38,9 @@ START_TEST(the_descriptor_has_the_callers_flags_and_no_others)
 	run_client("open 3 O_RDWR|O_CLOEXEC\n", "open", fake.device, "rw,noctty,cloexec", NULL);
 	run_client("open 3 O_RDWR|O_APPEND\n", "open", fake.device, "rw,noctty,append", NULL);
 	run_client("open 3 O_RDWR\nfds 4\n", "open", fake.device, "r,noctty", "exec",
-		   shim_client_path(), NULL);
+		   shim_client_path(), "fds", NULL);
 	run_client("open 3 O_RDWR|O_CLOEXEC\nfds 3\n", "open", fake.device, "r,cloexec", "exec",
-		   shim_client_path(), NULL);
+		   shim_client_path(), "fds", NULL);
 }
 END_TEST
 
@@ -67,6 +68,9 @@ START_TEST(streams_get_the_lease)
 	run_client("fopen NULL EBUSY\nfreopen NULL EBUSY\nfds 2\n", "fopen", fake.device, "r+",
 		   "freopen", fake.device, "r+", "fds", NULL);
 	run_client("fopen NULL EINVAL\n", "fopen", fake.device, "q", NULL);
+	fake.mode = FAKE_GRANT;
+	run_client("wide 3 O_RDWR\nwide 4 O_RDWR|O_CLOEXEC\nfds 5\n", "fopen", fake.device,
+		   "r+,ccs=UTF-8", "fopen", fake.device, "re,ccs=UTF-8", "fds", NULL);
 }
 END_TEST
 
@@ -126,8 +130,6 @@ END_TEST
 
 START_TEST(a_device_that_its_permissions_forbid_is_accessible_if_it_is_managed)
 {
-	if (geteuid() != 0)
-		return; /* needs another user */
 	ck_assert_int_eq(chmod(fake.folder, 0755), 0);
 	ck_assert_int_eq(chmod(fake.path, 0666), 0);
 	setenv("COMLEASE_DEVICES", fake.device, 1);
@@ -153,7 +155,7 @@ START_TEST(other_opens_go_to_the_kernel_as_they_are)
 	snprintf(dangling, sizeof(dangling), "%s/dangling", fake.folder);
 	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
 	ck_assert_int_eq(symlink("nowhere", dangling), 0);
-	run_client("open -1 EFAULT\n", "null", NULL);
+	run_client("open -1 EFAULT\n", "open", "@null", "r", NULL);
 	run_client("open -1 ENAMETOOLONG\n", "open", longest, "r", NULL);
 	run_client("open -1 ENOENT\n", "open", "", "r", NULL);
 	run_client("open 3 O_RDONLY|O_NONBLOCK\n", "open", fifo, "r,nonblock", NULL);
@@ -244,7 +246,8 @@ END_TEST
 
 START_TEST(threads_open_at_the_same_time)
 {
-	run_client("threads 16\nfds 3\n", "threads", fake.device, "fds", NULL);
+	run_client("threads 16\nfds 3\n", "threads", fake.device, "/dev/comlease-absent", "fds",
+		   NULL);
 }
 END_TEST
 
@@ -345,13 +348,14 @@ new_case(Suite *suite, const char *name)
 static void
 add_opens(TCase *tcase)
 {
-	tcase_add_loop_test(tcase, each_kind_of_open_gets_the_lease, 0, 10);
+	tcase_add_loop_test(tcase, each_kind_of_open_gets_the_lease, 0, 12);
 	tcase_add_test(tcase, the_descriptor_has_the_callers_flags_and_no_others);
 	tcase_add_test(tcase, the_descriptor_is_the_lowest_free_one);
 	tcase_add_test(tcase, streams_get_the_lease);
 	tcase_add_test(tcase, each_form_of_the_path_is_recognised);
 	tcase_add_test(tcase, a_device_that_is_not_there_is_asked_for_by_its_name);
-	tcase_add_test(tcase, a_device_that_its_permissions_forbid_is_accessible_if_it_is_managed);
+	support_add(tcase, a_device_that_its_permissions_forbid_is_accessible_if_it_is_managed,
+		    geteuid() == 0, "needs another user");
 	tcase_add_test(tcase, other_opens_go_to_the_kernel_as_they_are);
 	tcase_add_test(tcase, a_terminal_that_no_port_has_is_really_opened);
 }
@@ -377,14 +381,8 @@ int
 main(void)
 {
 	Suite *suite = suite_create("shim");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	add_opens(new_case(suite, "opens"));
 	add_waits(new_case(suite, "waits"));
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_SILENT);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return support_run(suite);
 }
