@@ -168,6 +168,20 @@ fail_pool(const json_t *pool)
 	text_free(&t);
 }
 
+int
+ask_check_name(const json_t *list, const char *name)
+{
+	json_t *known = json_array(), *pool;
+	size_t i;
+
+	json_array_extend(known, json_object_get(list, "ports"));
+	json_array_foreach (json_object_get(list, "pools"), i, pool)
+		json_array_append(known, pool);
+	int status = ask_port_named(known, name) ? 0 : CLI_NO_PORT;
+	json_decref(known);
+	return status;
+}
+
 const json_t *
 ask_port_in(json_t *list, const char *name)
 {

@@ -28,6 +28,10 @@ json_t *ask_ports(struct comlease *, char *const *names, int count, int *status)
 /* The port of that name in the array (borrowed). NULL: says which ones there are. */
 json_t *ask_port_named(json_t *ports, const char *name);
 
+/* Is there a port or a pool of that name in List's reply? 0, or the exit status after having said
+ * which there are. */
+int ask_check_name(const json_t *list, const char *name);
+
 /* The same in List's reply; for a pool's name: says which ports it has. */
 const json_t *ask_port_in(json_t *list, const char *name);
 

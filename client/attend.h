@@ -19,6 +19,8 @@ struct attend {
 	 */
 	bool standby;
 	int yield_signal;
+	bool seccomp; /* see struct run */
+	const char *seccomp_reason;
 };
 
 /* How the command ended. */

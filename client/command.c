@@ -2,11 +2,13 @@
  * command.c - the command that `comlease run` runs: is it there, {} in its words, exec, and who
  * belongs to it.
  *
- * Responsible for: the shell's statuses 126 and 127, and for knowing them before a wait of hours.
- * Refuses to know: ports and leases.
+ * Responsible for: the shell's statuses 126 and 127, and for knowing them before a wait of hours;
+ * for warning of programs that no shim gets into. Refuses to know: ports and leases.
  */
 #include "cli.h"
+#include "command_find.h"
 #include "run.h"
+#include "seccomp.h"
 #include "text.h"
 
 #include <errno.h>
@@ -19,37 +21,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Looks for `name` as a shell does: 0 and the path, or ENOENT, EACCES. */
-static int
-look_up(const char *name, char path[PATH_MAX])
-{
-	const char *folders = getenv("PATH");
-	int error = ENOENT;
-	struct stat st;
-
-	if (strchr(name, '/'))
-		folders = NULL;
-	else if (!folders)
-		folders = "/bin:/usr/bin";
-	do {
-		size_t len = folders ? strcspn(folders, ":") : 0;
-		int n = folders ? snprintf(path, PATH_MAX, "%.*s%s%s", (int)len, folders,
-					   len ? "/" : "", name)
-				: snprintf(path, PATH_MAX, "%s", name);
-		if (n < PATH_MAX && stat(path, &st) == 0) {
-			if (S_ISREG(st.st_mode) && eaccess(path, X_OK) == 0)
-				return 0;
-			if (!folders || S_ISREG(st.st_mode))
-				error = EACCES;
-		} else if (errno == EACCES && !folders) {
-			error =
-			    EACCES; /* a folder of PATH that is not ours to search is no answer */
-		}
-		folders = folders && folders[len] ? folders + len + 1 : NULL;
-	} while (folders);
-	return error;
-}
 
 static int
 not_run(const char *name, int error)
@@ -70,33 +41,60 @@ int
 command_check(const char *name)
 {
 	char path[PATH_MAX];
-	int error = look_up(name, path);
+	int error = command_find(name, path);
 
 	return error ? not_run(name, error) : 0;
 }
 
-void
-command_warn(const char *name)
+const char *
+command_reason(const char *name)
 {
 	char path[PATH_MAX];
+
+	return command_find(name, path) == 0 ? seccomp_elf_reason(path, run_preloads_32()) : NULL;
+}
+
+/* 'u', 'g': executing that file gives the rights of another user, or group; otherwise 0. */
+static char
+set_id(const char *name, struct stat *st)
+{
+	char path[PATH_MAX];
+
+	if (command_find(name, path) != 0 || stat(path, st) < 0)
+		return 0;
+	if ((st->st_mode & S_ISUID) && st->st_uid != getuid())
+		return 'u';
+	return (st->st_mode & S_ISGID) && st->st_gid != getgid() ? 'g' : 0;
+}
+
+bool
+command_is_set_id(const char *name)
+{
+	struct stat st;
+
+	return set_id(name, &st) != 0;
+}
+
+void
+command_warn(const struct run *run)
+{
 	struct stat st;
 	struct text t = { 0 };
+	char kind = set_id(run->command[0], &st);
+	const char *user = kind == 'u' ? text_user(st.st_uid) : NULL;
 
-	if (look_up(name, path) != 0 || stat(path, &st) < 0)
+	if (!kind || (run->port && !run->seccomp))
 		return;
-	bool other_user = (st.st_mode & S_ISUID) && st.st_uid != getuid();
-	bool other_group = (st.st_mode & S_ISGID) && st.st_gid != getgid();
-	if (!other_user && !other_group)
-		return;
-	const char *user = text_user(st.st_uid);
-	text_add_foreign(&t, name);
-	text_addf(&t,
-		  " is set-%s-ID: the system does not load the shim into it, so it opens ports "
-		  "without waiting its turn",
-		  other_user ? "user" : "group");
-	if (other_user && user)
+	text_add_foreign(&t, run->command[0]);
+	text_addf(&t, " is set-%s-ID: %s", kind == 'u' ? "user" : "group",
+		  run->seccomp
+		      ? "under seccomp the system does not give it that other one's rights"
+		      : "the system does not load the shim into it, so it opens ports without "
+			"waiting its turn");
+	if (user)
 		text_addf(&t, "; run it as user %s", user);
-	text_add(&t, ", or hold the port for it: comlease run PORT -- ...");
+	text_add(&t, run->port ? ", or leave --seccomp out"
+			       : ", or hold the port for it: comlease run PORT -- ...");
 	cli_fail(0, "%s", t.s);
 	text_free(&t);
 }

@@ -7,6 +7,7 @@
 
 #include "attend.h"
 #include "run.h"
+#include "tell.h"
 
 #include <comlease.h>
 
@@ -17,13 +18,7 @@ struct hold {
 	char key[33];
 	struct comlease_lease lease;
 	int error; /* the errno of a wait that failed */
-	/* What has been said about the wait: nothing, a holder, a state without one. */
-	bool quiet; /* nothing is to be said of who holds it */
-	bool said;
-	pid_t said_pid;
-	int64_t said_since_ms;
-	char said_state[16];
-	char said_reason[64];
+	struct tell tell;
 };
 
 /* 0, or the exit status after having said why. It must not be moved afterwards. */

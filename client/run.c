@@ -1,15 +1,16 @@
 /*
- * run.c - `comlease run`: the environment that the shim reads, and the case without PORT, where run
- * becomes the command.
+ * run.c - `comlease run`: the environment that the shim (or seccomp's supervisor) reads, and the
+ * case without PORT, where run becomes the command.
  *
- * Responsible for: LD_PRELOAD and the COMLEASE_ variables; whether there is such a port or pool.
- * Refuses to know: options (run_options.c), how a lease is taken and held (hold.c, standby.c), how
- * the shim uses its environment.
+ * Responsible for: the COMLEASE_ variables; whether there is such a port or pool.
+ * Refuses to know: options (run_options.c), where the shim is (run_preload.c) and how it uses its
+ * environment, how a lease is taken and held (hold.c, standby.c).
  */
 #include "ask.h"
 #include "cli.h"
 #include "internal.h"
 #include "run.h"
+#include "seccomp.h"
 #include "standby.h"
 #include "status_table.h"
 #include "text.h"
@@ -23,11 +24,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#ifndef COMLEASE_LIBDIR
-#define COMLEASE_LIBDIR "/usr/local/lib"
-#endif
-#define SHIM "libcomlease-shim.so"
-
 /* ---- the environment ---- */
 
 static int
@@ -36,51 +32,6 @@ set_variable(const char *name, const char *value)
 	if (setenv(name, value, 1) == 0)
 		return 0;
 	return cli_fail(CLI_SYSTEM, "no memory");
-}
-
-/* Beside the executable in the build tree; in the lib beside its bin, wherever an installed tree
- * was copied to; else where it was installed. */
-static int
-find_shim(char path[PATH_MAX])
-{
-	static const char *const beside[] = { "/" SHIM, "/lib/" SHIM };
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof "/lib/" SHIM);
-	char *slash;
-
-	path[n > 0 ? n : 0] = '\0';
-	for (size_t i = 0; i < 2 && (slash = strrchr(path, '/')); i++) {
-		strcpy(slash, beside[i]);
-		if (access(path, R_OK) == 0)
-			return 0;
-		*slash = '\0';
-	}
-	snprintf(path, PATH_MAX, "%s/%s", COMLEASE_LIBDIR, SHIM);
-	if (access(path, R_OK) < 0)
-		return cli_fail(CLI_CONFIG, "%s: %s: install comlease again", path,
-				strerror(errno));
-	return 0;
-}
-
-static int
-set_preload(void)
-{
-	const char *others = getenv("LD_PRELOAD");
-	char path[PATH_MAX];
-	struct text t = { 0 };
-
-	int status = find_shim(path);
-	if (status)
-		return status;
-	if (strpbrk(path, ": "))
-		return cli_fail(
-		    CLI_CONFIG,
-		    "%s: LD_PRELOAD takes no path with a colon or a space: move comlease", path);
-	text_add(&t, path);
-	if (others && *others)
-		text_addf(&t, ":%s", others);
-	status = set_variable("LD_PRELOAD", t.s);
-	text_free(&t);
-	return status;
 }
 
 static int
@@ -166,8 +117,9 @@ set_environment(const struct run *run, const struct comlease *c, const json_t *l
 	int status;
 
 	snprintf(priority, sizeof priority, "%d", run->priority);
-	if ((status = set_preload()) || (status = set_variable("COMLEASE_REQUIRE", "1")) ||
-	    (status = set_socket(c)) || (status = set_devices(json_object_get(list, "ports"))) ||
+	if ((status = run->seccomp ? run_no_preload() : run_preload()) ||
+	    (status = set_variable("COMLEASE_REQUIRE", "1")) || (status = set_socket(c)) ||
+	    (status = set_devices(json_object_get(list, "ports"))) ||
 	    (status = set_or_unset("COMLEASE_LOCK_DIR", status_string(list, "lockDir"))) ||
 	    (status = set_wait(run->wait_ms)) ||
 	    (status = set_variable("COMLEASE_PRIORITY", priority)) ||
@@ -211,37 +163,37 @@ run_set_name(const struct run *run)
 	prctl(PR_SET_NAME, slash ? slash + 1 : run->command[0]);
 }
 
-/* Is there a port or a pool of that name? 0, or the exit status after having said which there are.
- */
+/* Becomes the command. */
 static int
-check_port(const json_t *list, const char *name)
+run_alone(const struct run *run)
 {
-	json_t *known = json_array(), *pool;
-	size_t i;
+	const char *name = run->command[0];
+	int status;
 
-	json_array_extend(known, json_object_get(list, "ports"));
-	json_array_foreach (json_object_get(list, "pools"), i, pool)
-		json_array_append(known, pool);
-	int status = ask_port_named(known, name) ? 0 : CLI_NO_PORT;
-	json_decref(known);
-	return status;
+	if (run->seccomp && (status = seccomp_enter(name, run->seccomp_reason, false)))
+		return status;
+	return command_exec(run->command);
 }
 
 static int
-run_command(struct comlease *c, const struct run *run, const json_t *list)
+run_command(struct comlease *c, struct run *run, const json_t *list)
 {
 	int status;
 
-	if (run->port && (status = check_port(list, run->port)))
+	if (run->port && (status = ask_check_name(list, run->port)))
 		return status;
 	if (!strstr(run->command[0], "{}") && (status = command_check(run->command[0])))
 		return not_found(run, list, status);
+	/* unasked it would take rights away from what has the port already */
+	if (!run->seccomp && !(run->port && command_is_set_id(run->command[0])))
+		run->seccomp_reason = command_reason(run->command[0]);
+	run->seccomp |= run->seccomp_reason != NULL;
+	command_warn(run);
 	if ((status = set_environment(run, c, list)))
 		return status;
 	if (run->port)
 		return run->standby ? standby_port(c, run) : hold_port(c, run);
-	command_warn(run->command[0]);
-	return command_exec(run->command);
+	return run_alone(run);
 }
 
 int

@@ -5,16 +5,21 @@
  * know: what becomes of them (run.c), and whether there is such a port.
  */
 #include "cli.h"
+#include "option.h"
 #include "run.h"
 
-#include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Options without a letter. */
-enum { OPTION_MAX_HOLD = 256, OPTION_STANDBY, OPTION_YIELD_SIGNAL, OPTION_YIELD_GRACE };
+enum {
+	OPTION_MAX_HOLD = 256,
+	OPTION_STANDBY,
+	OPTION_YIELD_SIGNAL,
+	OPTION_YIELD_GRACE,
+	OPTION_SECCOMP
+};
 
 const char run_help[] =
     "usage: comlease run [OPTIONS] COMMAND [ARGUMENT...]\n"
@@ -43,6 +48,8 @@ const char run_help[] =
     "      --standby         give way to whoever wants PORT, and come back\n"
     "      --yield-signal S  what asks COMMAND to let go (TERM)\n"
     "      --yield-grace SECS  how long it may take until the port is taken from it\n"
+    "      --seccomp         catch opens in the kernel: for COMMANDs that run static\n"
+    "                        programs (one that is static itself gets it unasked)\n"
     "  -s, --socket SOCKET   the broker's socket\n"
     "  -h, --help            print this\n"
     "\n"
@@ -61,48 +68,13 @@ const char run_help[] =
     "127 not found. Without PORT a program that would wait longer than -w gets EBUSY\n"
     "from its open().\n";
 
-/* What the broker takes for a label. Under the shim it would be too late to say so. */
-static bool
-is_name(const char *s)
-{
-	size_t len =
-	    strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@+-");
-
-	return len > 0 && len <= 64 && s[len] == '\0';
-}
-
-static int
-parse_integer(const char *s, long least, long most, int *value)
-{
-	char *end;
-
-	errno = 0;
-	long n = strtol(s, &end, 10);
-	if (errno || end == s || *end || n < least || n > most)
-		return -1;
-	*value = (int)n;
-	return 0;
-}
-
-static int
-parse_seconds(const char *s, int64_t *ms)
-{
-	char *end;
-	double n = strtod(s, &end);
-
-	if (end == s || *end || !isfinite(n) || n < 0 || n > 1e9)
-		return -1;
-	*ms = (int64_t)(n * 1000 + 0.999);
-	return 0;
-}
-
 /* "TERM", "SIGTERM", "sigterm", "15" */
 static int
 parse_signal(const char *s, int *signo)
 {
 	const char *name = strncasecmp(s, "SIG", 3) == 0 ? s + 3 : s;
 
-	if (parse_integer(s, 1, SIGRTMAX, signo) == 0)
+	if (option_integer(s, 1, SIGRTMAX, signo) == 0)
 		return 0;
 	for (int i = 1; i < NSIG; i++) {
 		const char *known = sigabbrev_np(i);
@@ -120,18 +92,21 @@ take_long_option(struct cli *cli, struct run *run, int option, char **argv)
 {
 	switch (option) {
 	case OPTION_MAX_HOLD:
-		if (parse_seconds(optarg, &run->max_hold_ms) < 0 || run->max_hold_ms == 0)
+		if (option_seconds(optarg, &run->max_hold_ms) < 0 || run->max_hold_ms == 0)
 			return cli_usage(argv, "run: --max-hold: not a number of seconds (2, 0.5)");
 		return -1;
 	case OPTION_STANDBY:
 		run->standby = true;
+		return -1;
+	case OPTION_SECCOMP:
+		run->seccomp = true;
 		return -1;
 	case OPTION_YIELD_SIGNAL:
 		if (parse_signal(optarg, &run->yield_signal) < 0)
 			return cli_usage(argv, "run: --yield-signal: not a signal (TERM, 15)");
 		return -1;
 	case OPTION_YIELD_GRACE:
-		if (parse_seconds(optarg, &run->yield_grace_ms) < 0)
+		if (option_seconds(optarg, &run->yield_grace_ms) < 0)
 			return cli_usage(argv,
 					 "run: --yield-grace: not a number of seconds (2, 0.5)");
 		return -1;
@@ -150,26 +125,26 @@ take_option(struct cli *cli, struct run *run, int option, char **argv)
 		if (run->wait_ms != COMLEASE_FOREVER)
 			return cli_usage(argv, "run: -n and -w: only one of them, and once");
 		run->wait_ms = 0;
-		if (option == 'w' && parse_seconds(optarg, &run->wait_ms) < 0)
+		if (option == 'w' && option_seconds(optarg, &run->wait_ms) < 0)
 			return cli_usage(argv, "run: -w: not a number of seconds (2, 0.5)");
 		return -1;
 	case 'E':
-		if (parse_integer(optarg, 0, 255, &run->late_status) < 0)
+		if (option_integer(optarg, 0, 255, &run->late_status) < 0)
 			return cli_usage(argv, "run: -E: not an exit status (0..255)");
 		return -1;
 	case 'p':
-		if (parse_integer(optarg, -100, 100, &run->priority) < 0)
+		if (option_integer(optarg, -100, 100, &run->priority) < 0)
 			return cli_usage(argv, "run: -p: not a priority (-100..100)");
 		return -1;
 	case 'c':
 		run->class_name = optarg;
-		if (!is_name(optarg))
+		if (!option_is_name(optarg))
 			return cli_usage(
 			    argv, "run: -c: not a class (1 to 64 letters, digits, . _ : @ + -)");
 		return -1;
 	case 'l':
 		run->label = optarg;
-		if (!is_name(optarg))
+		if (!option_is_name(optarg))
 			return cli_usage(
 			    argv, "run: -l: not a label (1 to 64 letters, digits, . _ : @ + -)");
 		return -1;
@@ -182,7 +157,7 @@ take_option(struct cli *cli, struct run *run, int option, char **argv)
 static int
 check_options(const struct run *run, char **argv)
 {
-	if (run->class_name && !is_name(run->class_name))
+	if (run->class_name && !option_is_name(run->class_name))
 		return cli_usage(argv, "run: COMLEASE_CLASS: not a class (1 to 64 letters, digits, "
 				       ". _ : @ + -)");
 	if (run->standby && !run->port)
@@ -212,6 +187,7 @@ parse(struct cli *cli, struct run *run, int argc, char **argv)
 		{ "standby", no_argument, NULL, OPTION_STANDBY },
 		{ "yield-signal", required_argument, NULL, OPTION_YIELD_SIGNAL },
 		{ "yield-grace", required_argument, NULL, OPTION_YIELD_GRACE },
+		{ "seccomp", no_argument, NULL, OPTION_SECCOMP },
 		CLI_LONG_OPTIONS,
 	};
 	int option, status;

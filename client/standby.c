@@ -99,7 +99,7 @@ wait_again(struct hold *hold, uint64_t yields, int *status)
 	int64_t next_ms = PAUSE_FIRST_MS;
 	int fd;
 
-	hold->quiet = true;
+	hold->tell.quiet = true;
 	hold->request.reconnect_ms = INT64_MAX;
 	while ((fd = hold_wait(hold, yields, status)) < 0) {
 		if (yields && hold->error == ENOTSUP)

@@ -9,7 +9,7 @@
  *	measure_yield.c	 from a standby or a foreign holder to the one who waits
  *	measure_crowd.c	 thousands of waiters in helper processes
  *	measure_data.c	 bytes through a leased descriptor
- *	measure_open.c	 an unrelated open() with and without the shim
+ *	measure_open.c	 an unrelated open(): alone, under the shim, under seccomp
  *	measure_core.c	 lease.c alone
  *
  * What can't be measured ends the program, with the reason (measure_fail()).
@@ -166,9 +166,14 @@ void measure_data(const struct world *, size_t rounds, struct data_series *);
 
 /* ---- measure_open.c ---- */
 
+struct open_series {
+	struct series plain, shimmed, caught; /* open and close, us */
+	struct series stat;                   /* of the same file, without the shim */
+};
+
 /* The bench calls itself with these arguments; never returns then. */
 void measure_open_child(int argc, char **argv);
-void measure_open(const char *file, size_t rounds, struct series *plain, struct series *shimmed);
+void measure_open(const struct world *, const char *file, size_t rounds, struct open_series *);
 
 /* ---- measure_core.c ---- */
 

@@ -1,6 +1,8 @@
 /*
- * measure_open.c - an unrelated open() with and without the shim: two processes of the bench's own
- * program, one with LD_PRELOAD, that open a regular file when they are told to.
+ * measure_open.c - an unrelated open() alone, under the shim and under seccomp: three processes of
+ * the bench's own program, one with LD_PRELOAD, one in `comlease run --seccomp`, that open a
+ * regular file when they are told to. And a stat() of that file: the shim can't do with less,
+ * because only the kernel knows where a path leads.
  */
 #include "measure.h"
 
@@ -10,10 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHILD "--open"
 #define OPENS 400
+#define OPEN  'o'
+#define STAT  's'
 
 static double
 open_often(const char *file)
@@ -32,6 +37,22 @@ open_often(const char *file)
 	return measure_median(values, OPENS);
 }
 
+static double
+stat_often(const char *file)
+{
+	double values[OPENS], start;
+	struct stat status;
+	int i;
+
+	for (i = 0; i < OPENS; i++) {
+		start = measure_now_us();
+		if (stat(file, &status) < 0)
+			exit(EXIT_FAILURE);
+		values[i] = measure_now_us() - start;
+	}
+	return measure_median(values, OPENS);
+}
+
 void
 measure_open_child(int argc, char **argv)
 {
@@ -41,15 +62,37 @@ measure_open_child(int argc, char **argv)
 	if (argc != 3 || strcmp(argv[1], CHILD) != 0)
 		return;
 	while (read(STDIN_FILENO, &byte, 1) == 1) {
-		median = open_often(argv[2]);
+		median = byte == STAT ? stat_often(argv[2]) : open_often(argv[2]);
 		if (write(STDIN_FILENO, &median, sizeof(median)) != sizeof(median))
 			break;
 	}
 	exit(EXIT_SUCCESS);
 }
 
+enum way { PLAIN, SHIMMED, CAUGHT, WAYS };
+
+static void
+become(enum way way, const struct world *w, const char *file)
+{
+	char path[PATH_MAX], self[PATH_MAX] = "";
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return;
+	if (way == SHIMMED) {
+		measure_beside("libcomlease-shim.so", path, sizeof(path));
+		setenv("LD_PRELOAD", path, 1);
+	}
+	if (way == CAUGHT) {
+		measure_beside("comlease", path, sizeof(path));
+		execl(path, "comlease", "run", "-s", w->socket, "--seccomp", self, CHILD, file,
+		      (char *)NULL);
+	} else {
+		execl(self, "bench", CHILD, file, (char *)NULL);
+	}
+}
+
 static pid_t
-start(const char *file, const char *preload, int *channel)
+start(enum way way, const struct world *w, const char *file, int *channel)
 {
 	int pair[2];
 	pid_t pid;
@@ -59,9 +102,7 @@ start(const char *file, const char *preload, int *channel)
 	pid = measure_fork();
 	if (pid == 0) {
 		dup2(pair[1], STDIN_FILENO);
-		if (preload != NULL)
-			setenv("LD_PRELOAD", preload, 1);
-		execl("/proc/self/exe", "bench", CHILD, file, (char *)NULL);
+		become(way, w, file);
 		_exit(1);
 	}
 	close(pair[1]);
@@ -70,36 +111,38 @@ start(const char *file, const char *preload, int *channel)
 }
 
 static double
-once(int channel)
+once(int channel, char what)
 {
 	double median;
 
-	if (write(channel, "", 1) != 1 ||
+	if (write(channel, &what, 1) != 1 ||
 	    recv(channel, &median, sizeof(median), MSG_WAITALL) != sizeof(median))
 		measure_fail("open() of a regular file");
 	return median;
 }
 
 void
-measure_open(const char *file, size_t rounds, struct series *plain, struct series *shimmed)
+measure_open(const struct world *w, const char *file, size_t rounds, struct open_series *s)
 {
+	struct series *const series[WAYS] = { &s->plain, &s->shimmed, &s->caught };
 	char shim[PATH_MAX];
-	int channels[2];
-	pid_t pids[2];
+	int channels[WAYS];
+	pid_t pids[WAYS];
 
 	measure_beside("libcomlease-shim.so", shim, sizeof(shim));
 	if (access(shim, R_OK) < 0)
 		measure_fail("%s", shim);
-	pids[0] = start(file, NULL, &channels[0]);
-	pids[1] = start(file, shim, &channels[1]);
-	once(channels[0]);
-	once(channels[1]);
-	while (rounds-- > 0) {
-		series_add(plain, once(channels[0]));
-		series_add(shimmed, once(channels[1]));
+	for (enum way way = PLAIN; way < WAYS; way++) {
+		pids[way] = start(way, w, file, &channels[way]);
+		once(channels[way], OPEN);
 	}
-	close(channels[0]);
-	close(channels[1]);
-	measure_reap(pids[0]);
-	measure_reap(pids[1]);
+	while (rounds-- > 0) {
+		for (enum way way = PLAIN; way < WAYS; way++)
+			series_add(series[way], once(channels[way], OPEN));
+		series_add(&s->stat, once(channels[PLAIN], STAT));
+	}
+	for (enum way way = PLAIN; way < WAYS; way++) {
+		close(channels[way]);
+		measure_reap(pids[way]);
+	}
 }
