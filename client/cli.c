@@ -13,15 +13,18 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct cli_command cli_commands[] = {
 	{ "status", status_main, status_help },
 	{ "run", run_main, run_help },
+	{ "bridge", bridge_main, bridge_help },
 	{ "who", who_main, who_help },
 	{ "revoke", revoke_main, revoke_help },
 	{ "evict", evict_main, evict_help },
@@ -31,6 +34,7 @@ const struct cli_command cli_commands[] = {
 	{ "busy", busy_main, busy_help },
 	{ "idle", idle_main, idle_help },
 	{ "monitor", monitor_main, monitor_help },
+	{ "spy", spy_main, spy_help },
 	{ NULL, NULL, NULL },
 };
 
@@ -43,8 +47,10 @@ static const char help[] =
     "  comlease status [PORT|POOL...]       who has which port, and who waits\n"
     "  comlease run COMMAND...              run a program: it waits for what it opens\n"
     "  comlease run PORT|POOL -- COMMAND... have a port for as long as a command runs\n"
+    "  comlease bridge PORT LINK            a virtual port, for programs as they are\n"
     "  comlease who PORT|DEVICE             who has this port (exit status 1: nobody)\n"
     "  comlease monitor [PORT...]           print what happens, as it happens\n"
+    "  comlease spy PORT|LINK               show what passes at a bridge\n"
     "\n"
     "  comlease busy [PORT], idle [PORT]    a call begins, ends: don't take the port\n"
     "  comlease handoff PORT --to WAITER    hand a port on, with the call in progress\n"
@@ -181,6 +187,17 @@ dispatch(struct cli *cli, char *name, int argc, char **argv)
 	return command->run(cli, argc, argv);
 }
 
+/* Where one of them is closed, a socket or a port would get its number, and what we have to say.
+ * Using it fails as before, and the commands that we start have it closed. */
+static void
+keep_standard_numbers(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
+			break;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -192,6 +209,7 @@ main(int argc, char **argv)
 	struct cli cli = { NULL };
 	int option;
 
+	keep_standard_numbers();
 	/* Only the character set: times and numbers read the same everywhere, and scripts rely on
 	 * it. */
 	setlocale(LC_CTYPE, "");

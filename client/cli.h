@@ -16,6 +16,7 @@ enum cli_exit {
 	CLI_NO_PORT = 66,
 	CLI_NO_BROKER = 69,
 	CLI_SYSTEM = 71,      /* no memory, no process, ... */
+	CLI_CANT_CREATE = 73, /* bridge: LINK is somebody else's, or can't be made */
 	CLI_UNUSABLE = 74,    /* the device can't be used, or waiting for it could never end */
 	CLI_NOT_IN_TIME = 75, /* the port was not to be had, or not in time */
 	CLI_PROTOCOL = 76,    /* the broker doesn't speak as expected */
@@ -63,6 +64,7 @@ int cli_finish(int status);
 int status_main(struct cli *, int argc, char **argv);
 int who_main(struct cli *, int argc, char **argv);
 int run_main(struct cli *, int argc, char **argv);
+int bridge_main(struct cli *, int argc, char **argv);
 int monitor_main(struct cli *, int argc, char **argv);
 int revoke_main(struct cli *, int argc, char **argv);
 int evict_main(struct cli *, int argc, char **argv);
@@ -71,9 +73,11 @@ int enable_main(struct cli *, int argc, char **argv);
 int handoff_main(struct cli *, int argc, char **argv);
 int busy_main(struct cli *, int argc, char **argv);
 int idle_main(struct cli *, int argc, char **argv);
+int spy_main(struct cli *, int argc, char **argv);
 
 extern const char status_help[], who_help[], run_help[], monitor_help[], revoke_help[];
+extern const char bridge_help[];
 extern const char evict_help[], disable_help[], enable_help[], handoff_help[], busy_help[],
-    idle_help[];
+    idle_help[], spy_help[];
 
 #endif

@@ -1,0 +1,232 @@
+/*
+ * bridge_pty.c - a pty whose slave programs open, and whether one has it open.
+ *
+ * Responsible for: making it, noticing opens and last closes, wiping it between two programs.
+ * Refuses to know: the link that leads to it (bridge_link.c), what goes through (bridge_relay.c).
+ *
+ * The tricky idea. While no slave is open the master reports POLLHUP, for ever: the truth, but
+ * nothing to wait for. inotify wakes for each open and close. It also tells of a close and an open
+ * between two looks, which POLLHUP does not; but an event that is like the last one in the queue is
+ * merged into it, so opens could not be counted. Hence two watches: the folder's event and the
+ * node's own come by turns, and are never alike.
+ */
+#include "bridge_pty.h"
+#include "bridge_line.h"
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define FOLDER     "/dev/pts"
+#define SLAVE_OPEN (O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+
+/* ---- making it ---- */
+
+static int
+fail(struct bridge_pty *p, const char *what)
+{
+	int error = errno;
+
+	bridge_pty_close(p);
+	return cli_fail(CLI_SYSTEM, "%s: %s", what, strerror(error));
+}
+
+/* inotify_init1() says EMFILE for a limit that is not RLIMIT_NOFILE. */
+static int
+fail_watch(struct bridge_pty *p)
+{
+	int error = errno;
+
+	bridge_pty_close(p);
+	if (error == EMFILE)
+		return cli_fail(CLI_SYSTEM, "inotify: this user has too many instances: raise "
+					    "fs.inotify.max_user_instances, or `ulimit -n`");
+	return cli_fail(CLI_SYSTEM, "inotify: %s", strerror(error));
+}
+
+static int
+set_access(int fd, const struct bridge_access *access)
+{
+	/* chown() first: it may clear bits of the mode */
+	if (access->has_group && fchown(fd, (uid_t)-1, access->group) < 0)
+		return -1;
+	return access->has_mode ? fchmod(fd, access->mode) : 0;
+}
+
+/* A master reports POLLHUP only after a first close of its slave. */
+static int
+prepare(struct bridge_pty *p, const struct bridge_access *access, const struct bridge_line *line)
+{
+	int on = 1, error = bridge_line_reset(p->master, line);
+	int slave = open(p->slave, SLAVE_OPEN);
+
+	if (slave < 0)
+		return -1;
+	if (error == 0 && (ioctl(p->master, TIOCPKT, &on) < 0 || set_access(slave, access) < 0))
+		error = -errno;
+	close(slave);
+	errno = -error;
+	return error < 0 ? -1 : 0;
+}
+
+int
+bridge_pty_open(struct bridge_pty *p, const struct bridge_access *access,
+		const struct bridge_line *line)
+{
+	*p = (struct bridge_pty){ .master = -1, .inotify = -1 };
+	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (p->master < 0)
+		return fail(p, "a new pty");
+	if (ptsname_r(p->master, p->slave, sizeof p->slave) != 0 ||
+	    strncmp(p->slave, FOLDER "/", sizeof FOLDER) != 0 || unlockpt(p->master) < 0)
+		return fail(p, "the pty's name");
+	if (prepare(p, access, line) < 0)
+		return fail(p, p->slave);
+	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (p->inotify < 0)
+		return fail_watch(p);
+	p->folder = inotify_add_watch(p->inotify, FOLDER, IN_OPEN | IN_CLOSE);
+	if (p->folder < 0 || inotify_add_watch(p->inotify, p->slave, IN_OPEN | IN_CLOSE) < 0)
+		return fail_watch(p);
+	return 0;
+}
+
+void
+bridge_pty_close(struct bridge_pty *p)
+{
+	if (p->master >= 0)
+		close(p->master);
+	if (p->inotify >= 0)
+		close(p->inotify);
+	p->master = p->inotify = -1;
+	p->attached = false;
+}
+
+/* ---- who is there ---- */
+
+void
+bridge_pty_poll(const struct bridge_pty *p, short events, struct pollfd fds[BRIDGE_PTY_FDS])
+{
+	fds[0] = (struct pollfd){ p->inotify, POLLIN, 0 };
+	fds[1] = (struct pollfd){ p->attached ? p->master : -1, events, 0 };
+}
+
+/* True: with this event nobody had it open any more. */
+static bool
+count(struct bridge_pty *p, const struct inotify_event *e)
+{
+	if (e->wd != p->folder || e->len == 0 || strcmp(e->name, p->slave + sizeof FOLDER) != 0)
+		return false;
+	if (e->mask & IN_OPEN) {
+		p->seen++;
+		p->opens++;
+		p->attached = true;
+		return false;
+	}
+	if (p->opens == 0 || --p->opens > 0)
+		return false;
+	bool left = p->attached;
+	p->attached = false;
+	return left;
+}
+
+static bool
+read_events(struct bridge_pty *p)
+{
+	_Alignas(struct inotify_event) char buffer[4096];
+	bool left = false;
+	ssize_t n;
+
+	while ((n = read(p->inotify, buffer, sizeof buffer)) > 0) {
+		for (const char *at = buffer; at < buffer + n;) {
+			const struct inotify_event *e = (const void *)at;
+			left |= count(p, e);
+			at += sizeof *e + e->len;
+		}
+	}
+	return left;
+}
+
+static bool
+is_hung_up(const struct bridge_pty *p)
+{
+	struct pollfd master = { p->master, 0, 0 };
+
+	return poll(&master, 1, 0) == 1 && master.revents & POLLHUP;
+}
+
+bool
+bridge_pty_look(struct bridge_pty *p, const struct pollfd fds[BRIDGE_PTY_FDS])
+{
+	int unread = 0;
+
+	if (!fds[0].revents && !(fds[1].revents & POLLHUP) && !p->missed)
+		return false;
+	bool left = read_events(p) | p->missed;
+	p->missed = false;
+	if (!is_hung_up(p)) {
+		p->attached = true;
+		return left;
+	}
+	left |= p->attached;
+	p->attached = false;
+	/* Two opens at the very same time may have been counted as one. */
+	if (ioctl(p->inotify, FIONREAD, &unread) == 0 && unread == 0)
+		p->opens = 0;
+	return left;
+}
+
+/* ---- between two programs ---- */
+
+/* TIOCEXCL (screen, gammu) outlives the program that said it. Only who has the slave open can take
+ * it back, and an ordinary user does not get there any more. */
+static int
+take_back_exclusion(struct bridge_pty *p)
+{
+	int slave = open(p->slave, SLAVE_OPEN);
+	unsigned seen;
+
+	if (slave < 0)
+		return errno == EBUSY ? 1 : 0;
+	p->missed |= read_events(p); /* of others, and our open */
+	seen = p->seen;
+	ioctl(slave, TIOCNXCL);
+	close(slave);
+	if (read_events(p) && p->seen != seen) /* our close is nobody's leaving */
+		p->missed = true;
+	p->attached = !is_hung_up(p);
+	return 0;
+}
+
+int
+bridge_pty_clean(struct bridge_pty *p, const struct bridge_line *line)
+{
+	int slave, result = 0;
+	char status;
+
+	/* Whoever opens it between this look and the reset, and has set the line already, loses
+	 * that: two system calls of his within one of ours. TIOCSPTLCK would close that gap, but
+	 * his open() would fail. */
+	if (is_hung_up(p)) {
+		bridge_line_reset(p->master, line);
+		result = take_back_exclusion(p);
+	} else {
+		slave = open(p->slave, SLAVE_OPEN);
+		tcflush(p->master, TCOFLUSH); /* see bridge_line_reset() */
+		if (slave >= 0) {
+			tcflush(slave, TCIFLUSH);
+			close(slave);
+		}
+	}
+	/* In packet mode both are reported, as if a program had done them. */
+	while (read(p->master, &status, 1) < 0 && errno == EINTR)
+		;
+	return result;
+}
