@@ -1,8 +1,9 @@
 # terminals.sh - terminal programs and scripts on ptys of their own, and what is known about each (sourced after
 # lib.sh, in $SCRATCH)
 #
-# Responsible for starting minicom, cu, picocom, socat, pyserial, perl and shells on $DEVICE, for their keys and
-# screens, and for what the exchange has heard from them. It makes no assertion and starts no broker.
+# Responsible for starting minicom, cu, picocom, tio, screen, microcom, socat, pyserial, perl, shells and a static
+# program on $DEVICE, for their keys and screens, and for what the exchange has heard from them. It makes no
+# assertion and starts no broker.
 #
 # The one tricky idea: each program sets register S7 of the modem to a number of its own, so that the exchange's
 # log tells who had the line, and a modem answers that with OK.
@@ -47,12 +48,13 @@ shows()
 # types_until NAME KEYS TEXT: as a person would: what a slow program has thrown away is typed again.
 types_until()
 {
-	local said n
-	for n in 1 2 3 4; do
+	local said=""
+	for _ in 1 2 3 4; do
 		keys "$1" "$2"
-		said=$(shows "$1" "$3" 3) && return 0
+		said+=$(shows "$1" "$3" 3) && return 0
+		said+=$'\n'
 	done
-	printf '%s\n' "$said"
+	printf '%s' "$said"
 	return 1
 }
 
@@ -67,14 +69,16 @@ ends()
 	[[ $result == ${2:-0} ]] || { printf '%s: exit status %s: %q\n' "$1" "$result" "$LAST"; return 1; }
 }
 
-# A test that fails leaves programs behind, and they would stand in the way of the next one.
+# A test that fails leaves programs behind, and they would stand in the way of the next one. $SPARED: pids of others.
 check_alone()
 {
 	local before=$FAILED pid
 	FAILED=0
 	check "$@"
 	if [ $FAILED != 0 ]; then
-		for pid in $(jobs -pr); do [ "$pid" = "$BROKER" ] || kill "$pid"; done
+		for pid in $(jobs -pr); do
+			[[ " $BROKER ${SPARED-} " == *" $pid "* ]] || kill "$pid"
+		done
 		wait_port modem0 '"state":"free".*"waiting":0'
 	fi
 	FAILED=$((FAILED | before))
@@ -113,6 +117,43 @@ while read -r heard <&3 && [ "$heard" != "OK$cr" ]; do :; done
 printf "%s\n" "$heard"
 read -r line'
 
+# The device passes through three programs, of which only the first one opens it.
+# shellcheck disable=SC2016
+CHAIN='exec 3<>"$1" && exec env TALK="$2" sh -c '\''exec sh -c "$TALK"'\'''
+# shellcheck disable=SC2016
+TALK=${SHELL_SCRIPT#*$'exit 1\n'}
+
+# make_static FILE: a program without a C library that LD_PRELOAD could reach. Fails where none can be linked.
+make_static()
+{
+	cc -x c -static -o "$1" - 2>/dev/null <<-'END_OF_PROGRAM'
+	#include <fcntl.h>
+	#include <stdio.h>
+	#include <string.h>
+	#include <unistd.h>
+	int main(int argc, char **argv)
+	{
+		char line[100], heard[4000] = "";
+		int fd = argc == 2 ? open(argv[1], O_RDWR | O_NOCTTY) : -1;
+		size_t length = 0;
+		ssize_t n = 1;
+		if (fd < 0) { perror(argv[1]); return 1; }
+		puts("ready");
+		fflush(stdout);
+		if (!fgets(line, sizeof(line), stdin)) return 1;
+		line[strcspn(line, "\n")] = '\r';
+		if (write(fd, line, strlen(line)) < 0) return 1;
+		while (!strstr(heard, "OK\r\n") && n > 0 && length < sizeof(heard) - 1) {
+			n = read(fd, heard + length, sizeof(heard) - 1 - length);
+			length += n > 0 ? (size_t)n : 0;
+		}
+		fputs(heard, stdout);
+		fflush(stdout);
+		return !fgets(line, sizeof(line), stdin);
+	}
+	END_OF_PROGRAM
+}
+
 TERMINALS="minicom cu picocom" # minicom waits for 20 s only: it is the first
 SCRIPTS="pyserial socat perl sh bash"
 # has PROGRAM: is it installed, for this user?
@@ -121,12 +162,16 @@ has()
 	case $1 in
 	cu) [ -s "$SCRATCH/cu" ] ;;
 	minicom) command -v minicom >/dev/null && getent passwd "$(id -u)" >/dev/null ;; # else: You don't exist. Go away.
-	pyserial) /usr/bin/python3 -c 'import serial' 2>/dev/null ;;
+	pyserial | miniterm) /usr/bin/python3 -c 'import serial' 2>/dev/null ;;
+	microcom) command -v busybox >/dev/null && busybox microcom --help 2>/dev/null ;;
+	screen) command -v screen >/dev/null && [ "$(id -un)" != nobody ] ;; # in screen nobody may do nothing
+	static) [ -x "$SCRATCH/static" ] ;;
+	chain) ;;
 	*) command -v "$1" >/dev/null ;;
 	esac
 }
 
-# known PROGRAM: sets COMMAND, READY (what it shows once it has the port), QUIT (the keys that end it).
+# known PROGRAM: sets COMMAND, READY (what it shows once it has the port; empty: nothing), QUIT (the keys that end it).
 known()
 {
 	READY=ready QUIT=$'\r'
@@ -136,6 +181,19 @@ known()
 		COMMAND=(sh -c 'stty raw && exec "$@"' sh "$SCRATCH/cu" -l "$DEVICE" -s 38400)
 		READY='Connected.' QUIT='~.'
 		;;
+	tio) COMMAND=(tio -b 38400 "$DEVICE") READY=Connected QUIT=$'\024q' ;;
+	screen) # shows nothing of its own once it has the port; what it writes first is that it clears its terminal
+		COMMAND=(screen "$DEVICE" 38400) READY=$'\033[H\033[J' QUIT=$'\001ky'
+		;;
+	microcom) # shows nothing at all
+		COMMAND=(busybox microcom -s 38400 "$DEVICE") READY="" QUIT=$'\030'
+		;;
+	miniterm)
+		COMMAND=(/usr/bin/python3 -m serial.tools.miniterm --raw --eol CR "$DEVICE" 38400)
+		READY='--- Quit: ' QUIT=$'\035'
+		;;
+	static) COMMAND=("$SCRATCH/static" "$DEVICE") ;;
+	chain) COMMAND=(sh -c "$CHAIN" sh "$DEVICE" "$TALK") ;;
 	picocom) COMMAND=(picocom -b 38400 "$DEVICE") READY='Terminal ready' QUIT=$'\001\030' ;;
 	pyserial) COMMAND=(/usr/bin/python3 -c "$PYSERIAL" "$DEVICE") ;;
 	perl) COMMAND=(perl -e "$PERL" "$DEVICE") ;;
@@ -153,7 +211,12 @@ begins() { known "$1" && terminal "$1" comlease run -l "$1" -- "${COMMAND[@]}"; 
 works()
 {
 	known "$1"
-	shows "$1" "$READY" && keys "$1" "ATS7=$2"$'\r' && shows "$1" OK && keys "$1" "$QUIT" && ends "$1"
+	if [ -n "$READY" ]; then
+		shows "$1" "$READY" && keys "$1" "ATS7=$2"$'\r' && shows "$1" OK || return 1
+	else
+		types_until "$1" "ATS7=$2"$'\r' OK || return 1
+	fi
+	keys "$1" "$QUIT" && ends "$1"
 }
 
 # said_to_modem: the numbers that the exchange has seen on modem0 since the last call of `fresh`.
