@@ -3,7 +3,7 @@
 #	make check			install what it needs, build, run all tests
 #	make FLAVOUR=asan ...		release, asan (with UBSan), tsan, valgrind (-O1), coverage
 #	make CC=clang ...		any compiler that takes gcc's options
-#	make install DESTDIR= prefix= libdir= sysconfdir=
+#	make install DESTDIR= prefix= libdir= sysconfdir= PYTHON= pythondir=
 #
 # A file's name decides where it goes (DESIGN: a folder is a program): broker/ is comleased;
 # client/shim*.c the shim, client/libcomlease*.c and varlink*.c the library, the rest of client/ the
@@ -22,6 +22,11 @@ includedir := $(prefix)/include
 mandir := $(prefix)/share/man
 docdir := $(prefix)/share/doc/comlease
 completiondir := $(prefix)/share/bash-completion/completions
+unitdir := $(prefix)/lib/systemd/system
+# The system's Python, and where it looks for modules below $(prefix); of a virtual environment's
+# (`make install-python PYTHON=venv/bin/python`) its own folder.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+pythondir ?= $(shell $(PYTHON) client/python/site_folder.py $(prefix) 2>/dev/null)
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -44,6 +49,7 @@ CFLAGS_ALL := -std=c11 $(WARN) $(OPT) -fPIC $(CFLAGS)
 
 pkg = $(shell pkg-config $(1) 2>/dev/null)
 LIBS_client = $(call pkg,--libs jansson)
+LIBS_command = $(LIBS_client) $(call pkg,--libs libseccomp)
 LIBS_broker = $(call pkg,--libs jansson libevent_core libserialport inih libcap) -pthread
 LIBS_test = $(call pkg,--libs check) -lutil
 
@@ -58,6 +64,7 @@ TEST_PROGRAMS := $(wildcard tests/test_*.c tests/fuzz_*.c tests/bench*.c tests/*
 TEST_PRELOADS := $(wildcard tests/preload_*.c)
 TEST_SHARED := $(filter-out $(SOFTMODEM) $(TEST_PROGRAMS) $(TEST_PRELOADS),$(wildcard tests/*.c))
 MANUALS := $(wildcard client/*.[1-9] broker/*.[1-9])
+PYTHON_FILES := $(wildcard client/python/comlease/*.py) client/python/comlease/py.typed
 SOURCES := $(wildcard broker/*.[ch] client/*.[ch] include/*.h tests/*.[ch])
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -65,8 +72,27 @@ PROGRAMS := $(BUILD)/comleased $(BUILD)/comlease $(BUILD)/libcomlease.so $(BUILD
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_PROGRAMS)) $(BUILD)/tests/softmodem \
 	$(patsubst tests/%.c,$(BUILD)/tests/%.so,$(TEST_PRELOADS))
 
+# The shim for 32-bit programs, where this compiler builds for them too and finds a 32-bit jansson
+# (Debian: gcc-multilib, libjansson-dev:i386). What it could build is kept, so that it is asked once.
+PROBE_32 := $(BUILD)/gen/probe-32.so
+CAN_32 := $(if $(filter $(or $(MAKECMDGOALS),all),clean dist help),,$(shell [ -e $(PROBE_32) ] || \
+	{ $(CC) -dumpmachine | grep -q '^x86_64-' && mkdir -p $(BUILD)/gen && \
+	$(CC) -m32 -shared -fPIC -include jansson.h -x c /dev/null -ljansson -o $(PROBE_32); } 2>/dev/null; \
+	[ -e $(PROBE_32) ] && echo yes))
+# ld.so has a name of its own for each class of libraries: client/run_preload.c. Where the 64-bit
+# ones are in lib64, those in lib are 32-bit ones.
+SHIM_FOLDER := $(BUILD)/comlease-shim
+SHIM_32 := $(SHIM_FOLDER)/lib/i386-linux-gnu/libcomlease-shim.so
+CLIENTS_64 := $(addprefix $(BUILD)/tests/shim_client-,plain fortified large)
+CLIENTS_32 := $(addprefix $(BUILD)/tests/shim_client32-,plain fortified large)
+TESTS += $(CLIENTS_64)
+ifeq ($(CAN_32),yes)
+PROGRAMS += $(SHIM_32)
+TESTS += $(CLIENTS_32)
+endif
+
 .PHONY: all programs tests deps check run-check check-clients demo run-demo bench run-bench asan tsan valgrind \
-	lint run-lint coverage fuzz install uninstall dist clean help FORCE
+	lint run-lint coverage fuzz install install-python install-units uninstall uninstall-python dist clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
@@ -77,7 +103,7 @@ tests: programs $(TESTS)
 
 help:				## this list
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
-	    while IFS='|' read -r target text; do printf '%-12s%s\n' "$$target" "$$text"; done
+	    while IFS='|' read -r target text; do printf '%-16s%s\n' "$$target" "$$text"; done
 
 # ---- building ----
 
@@ -95,8 +121,8 @@ $(BUILD)/gen/installed: FORCE
 	@mkdir -p $(@D)
 	@echo '$(INSTALLED)' | cmp -s - $@ || echo '$(INSTALLED)' > $@
 
-$(call object,client/run.c broker/config.c): $(BUILD)/gen/installed
-$(call object,client/run.c): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(libdir)"'
+$(call object,client/run_preload.c broker/config.c): $(BUILD)/gen/installed
+$(call object,client/run_preload.c): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(libdir)"'
 $(call object,broker/config.c): CPPFLAGS_ALL += -DCOMLEASE_SYSCONFDIR='"$(sysconfdir)"'
 
 $(BUILD)/gen/io.comlease.c: client/io.comlease.varlink client/embed.awk
@@ -119,7 +145,7 @@ $(BUILD)/comleased: $(call object,broker/main.c) $(BUILD)/libbroker.a $(BUILD)/l
 
 $(BUILD)/comlease: $(call object,$(COMMAND)) $(BUILD)/libcomlease.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LINK) $^ $(LIBS_client) -o $@
+	$(Q)$(CC) $(LINK) $^ $(LIBS_command) -pthread -o $@
 
 $(BUILD)/libcomlease.so.$(VERSION): $(call object,$(LIBRARY)) client/libcomlease.map
 	$(call say,LINK,$@)
@@ -134,15 +160,58 @@ $(BUILD)/libcomlease-shim.so: $(call object,$(SHIM)) $(BUILD)/libcomlease.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-z,defs -Wl,--exclude-libs,ALL $^ $(LIBS_client) -ldl -o $@
 
+CFLAGS_32 := -m32 -std=c11 $(WARN) $(OPT_release) -fPIC -fvisibility=hidden -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+$(BUILD)/obj32/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC32,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_32) $(CFLAGS) -c $< -o $@
+
+$(SHIM_32): $(patsubst %.c,$(BUILD)/obj32/%.o,$(SHIM) $(LIBRARY)) Makefile
+	@mkdir -p $(@D) $(addprefix $(SHIM_FOLDER)/lib,64 32 /x86_64-linux-gnu)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -m32 $(OPT_release) $(LINK_release) $(LDFLAGS) -shared -Wl,-z,defs $(filter %.o,$^) -ljansson -ldl -o $@
+	@ln -sf ../../../$(@F) $(SHIM_FOLDER)/lib/x86_64-linux-gnu
+	@ln -sf ../../$(@F) $(SHIM_FOLDER)/lib64
+	@ln -sf ../lib/i386-linux-gnu/$(@F) $(SHIM_FOLDER)/lib32
+	@case $$($(CC) -print-multi-os-directory) in \
+	*lib64) ln -sf i386-linux-gnu/$(@F) $(SHIM_FOLDER)/lib ;; \
+	*) ln -sf ../../$(@F) $(SHIM_FOLDER)/lib ;; esac
+
 # ---- tests ----
 
+# The program that tests the shim, as it is built in other ways.
+BUILT_plain := -O0
+BUILT_fortified := -O2 -D_FORTIFY_SOURCE=2
+BUILT_large := $(BUILT_fortified) -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+SHIM_CLIENT := tests/shim_client.c $(wildcard tests/shim_client_*.c)
+define build_shim_client
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(1) -D_GNU_SOURCE -std=c11 $(WARN) $(BUILT_$*) $(SHIM_CLIENT) -pthread -lutil -o $@
+endef
+$(CLIENTS_64): $(BUILD)/tests/shim_client-%: $(SHIM_CLIENT) tests/shim_client.h Makefile
+	$(call build_shim_client)
+$(CLIENTS_32): $(BUILD)/tests/shim_client32-%: $(SHIM_CLIENT) tests/shim_client.h Makefile
+	$(call build_shim_client,-m32)
+
 $(BUILD)/tests/test_varlink_memory: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+# Those that test files of the command itself bring their own cli_fail().
+SPY_FILES := $(wildcard client/bridge_spy*.c) client/spy_wire.c client/transcript.c client/text.c
+$(addprefix $(BUILD)/tests/,test_spy_file test_spy_readers test_spy_door spy_client): $(call object,$(SPY_FILES))
+$(BUILD)/tests/test_transcript: $(call object,client/transcript.c client/text.c)
+$(BUILD)/tests/test_seccomp_elf: $(call object,client/seccomp_elf.c client/command_find.c)
 $(BUILD)/tests/softmodem: LIBS_test = $(call pkg,--libs spandsp) -lm -lutil
 
 $(BUILD)/tests/softmodem: $(call object,$(SOFTMODEM))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) $^ $(LIBS_test) -o $@
+
+# Linked statically, so no shim gets into it, nor a flavour's sanitizer.
+$(BUILD)/tests/seccomp_client: tests/seccomp_client.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c11 $(WARN) -O2 -g -static -pthread $< -o $@
 
 $(BUILD)/tests/preload_%.so: tests/preload_%.c Makefile
 	@mkdir -p $(@D)
@@ -164,9 +233,9 @@ check: deps			## install what is needed, build, run all tests
 run-check:
 	@BUILD=$(BUILD) tests/run $(SUITES)
 
-CLIENTS := hylafax-server mgetty wvdial tio screen busybox-static gammu gammu-smsd smstools gpsd
+CLIENT_PACKAGES := hylafax-server mgetty wvdial tio screen busybox-static gammu gammu-smsd smstools gpsd
 check-clients: deps		## real programs that take turns: fax servers, dialers, terminals, phones
-	@tests/unpack build/clients $(CLIENTS)
+	@tests/unpack build/clients $(CLIENT_PACKAGES)
 	@$(MAKE) --no-print-directory -s -j$$(nproc) tests
 	@CLIENTS=$(CURDIR)/build/clients/root $(MAKE) --no-print-directory run-check \
 	    SUITES="$(notdir $(wildcard tests/clients_*.sh))"
@@ -208,7 +277,7 @@ lint: deps			## formatting, clang-tidy, cppcheck, gcc -fanalyzer, layers, manual
 
 # ---- installing ----
 
-install: programs		## into $(DESTDIR)$(prefix)
+install: programs install-python install-units	## into $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(libdir)/pkgconfig \
 	    $(DESTDIR)$(includedir) $(DESTDIR)$(docdir) $(DESTDIR)$(completiondir) \
 	    $(DESTDIR)$(sysconfdir)/comlease/comlease.conf.d $(DESTDIR)$(prefix)/share/varlink
@@ -216,6 +285,8 @@ install: programs		## into $(DESTDIR)$(prefix)
 	install -m 755 $(BUILD)/comlease $(DESTDIR)$(bindir)
 	install -m 644 $(BUILD)/libcomlease.so.$(VERSION) $(BUILD)/libcomlease-shim.so \
 	    $(BUILD)/libcomlease.a $(DESTDIR)$(libdir)
+	rm -rf $(DESTDIR)$(libdir)/comlease-shim
+	$(if $(CAN_32),cp -RP $(SHIM_FOLDER) $(DESTDIR)$(libdir))
 	ln -sf libcomlease.so.$(VERSION) $(DESTDIR)$(libdir)/libcomlease.so.0
 	ln -sf libcomlease.so.0 $(DESTDIR)$(libdir)/libcomlease.so
 	install -m 644 include/comlease.h $(DESTDIR)$(includedir)
@@ -228,16 +299,34 @@ install: programs		## into $(DESTDIR)$(prefix)
 	for page in $(MANUALS); do \
 	    install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 
-uninstall:			## what install put there, but the configuration
+install-units:			## only the systemd units
+	install -d $(DESTDIR)$(unitdir)
+	sed -e 's|@bindir@|$(bindir)|' -e 's|@sysconfdir@|$(sysconfdir)|' udev/comlease-bridge@.service \
+	    > $(DESTDIR)$(unitdir)/comlease-bridge@.service
+
+uninstall: uninstall-python	## what install put there, but the configuration
 	rm -f $(DESTDIR)$(sbindir)/comleased $(DESTDIR)$(bindir)/comlease \
 	    $(DESTDIR)$(libdir)/libcomlease.so* $(DESTDIR)$(libdir)/libcomlease.a \
 	    $(DESTDIR)$(libdir)/libcomlease-shim.so $(DESTDIR)$(libdir)/pkgconfig/libcomlease.pc \
 	    $(DESTDIR)$(includedir)/comlease.h $(DESTDIR)$(completiondir)/comlease \
-	    $(DESTDIR)$(prefix)/share/varlink/io.comlease.varlink
-	rm -rf $(DESTDIR)$(docdir)
+	    $(DESTDIR)$(prefix)/share/varlink/io.comlease.varlink \
+	    $(DESTDIR)$(unitdir)/comlease-bridge@.service
+	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(libdir)/comlease-shim
 	for page in $(MANUALS); do \
 	    rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 	-rmdir $(DESTDIR)$(sysconfdir)/comlease/comlease.conf.d $(DESTDIR)$(sysconfdir)/comlease
+
+install-python:			## only the Python package, for PYTHON=
+	@dir='$(pythondir)'; to="$(DESTDIR)$$dir/comlease"; \
+	if [ -z "$$dir" ]; then echo "$(PYTHON): no Python 3.9 or later: its package is left out"; exit 0; fi; \
+	install -d "$$to" && \
+	install -m 644 $(PYTHON_FILES) "$$to" && install -m 644 client/python/comlease.pth "$$to.pth" && \
+	$(PYTHON) -m compileall -q -d "$$dir/comlease" "$$to"
+
+uninstall-python:
+	@dir='$(pythondir)'; to="$(DESTDIR)$$dir/comlease"; [ -n "$$dir" ] || exit 0; \
+	rm -f "$$to.pth"; rm -rf "$$to/__pycache__"; [ ! -d "$$to" ] || \
+	(cd "$$to" && rm -f $(notdir $(PYTHON_FILES)) && cd .. && rmdir comlease)
 
 dist:				## build/comlease-VERSION.tar.gz of what is committed
 	@mkdir -p build

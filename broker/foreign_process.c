@@ -61,20 +61,34 @@ parse_lock(const char *line, const struct stat *st)
 	return pid > 0 ? (pid_t)pid : 0;
 }
 
+static pid_t
+search_locks(const struct stat *st)
+{
+	char line[256], buffer[8192];
+	FILE *f = fopen("/proc/locks", "re");
+	pid_t pid = 0;
+
+	if (f == NULL)
+		return 0;
+	setvbuf(f, buffer, _IOFBF, sizeof(buffer));
+	while (pid == 0 && fgets(line, sizeof(line), f) != NULL)
+		pid = parse_lock(line, st);
+	fclose(f);
+	return pid;
+}
+
 pid_t
 foreign_process_find_flock(const char *device)
 {
-	char line[256];
 	struct stat st;
-	pid_t pid = 0;
-	FILE *f;
+	pid_t pid;
 
-	if (stat(device, &st) < 0 || (f = fopen("/proc/locks", "re")) == NULL)
+	if (stat(device, &st) < 0)
 		return 0;
-	while (pid == 0 && fgets(line, sizeof(line), f) != NULL)
-		pid = parse_lock(line, &st);
-	fclose(f);
-	return pid;
+	/* The kernel lists a page at a time, and a lock that goes between two pages makes it skip
+	 * another one. */
+	pid = search_locks(&st);
+	return pid != 0 ? pid : search_locks(&st);
 }
 
 /* /proc/locks would not do: it does not tell to which description a lock belongs, and leaves it out

@@ -10,6 +10,11 @@ _comlease_ports() {
 		grep -E "^\"(ports|${3:-ports})\":\[\{" | grep -o '"name":"[^"]*"' | cut -d'"' -f4
 }
 
+# The ports with a bridge. Anybody can make such a name, and compgen expands $( ): only what may be a port's.
+_comlease_bridges() {
+	sed -nE 's|.* @comlease-bridge/([A-Za-z0-9._:@+-]+)/[0-9.a-f]+$|\1|p' /proc/net/unix 2>/dev/null
+}
+
 # The labels of those who wait for a port: who has it has one too, before "waiters".
 _comlease_labels() {
 	"$1" ${2:+-s "$2"} status --json "$3" 2>/dev/null | sed 's/"\(lease\|waiters\)":/\n&/g' |
@@ -19,7 +24,7 @@ _comlease_labels() {
 _comlease() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	local i word command='' port='' socket='' words=0 ended=
-	local commands='status run who revoke monitor evict disable enable handoff busy idle'
+	local commands='status run bridge who revoke monitor spy evict disable enable handoff busy idle'
 	local common='-s --socket -h --help'
 	COMPREPLY=()
 
@@ -33,7 +38,7 @@ _comlease() {
 		elif [[ $command == run && $word == -- ]]; then
 			ended=$((i + 1))
 		elif [[ $command != evict &&
-			$word =~ ^(-[wEpltrc]|--(wait|late-status|priority|label|token|reason|class|to|yield-signal|yield-grace|max-hold))$ ]]; then
+			$word =~ ^(-[wEpltrcmg]|--(wait|when|frame|mode|group|spy|late-status|priority|label|pid|token|reason|class|to|yield-signal|yield-grace|max-hold))$ ]]; then
 			((++i))
 		elif [[ $word == -* ]]; then
 			:
@@ -59,6 +64,19 @@ _comlease() {
 		;;
 	esac
 	case $command:$prev in
+	bridge:--when)
+		mapfile -t COMPREPLY < <(compgen -W 'open write' -- "$cur")
+		return
+		;;
+	bridge:--spy)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	bridge:-g | bridge:--group)
+		mapfile -t COMPREPLY < <(compgen -g -- "$cur")
+		return
+		;;
 	handoff:-t | handoff:--to)
 		word=$(_comlease_labels "${COMP_WORDS[0]}" "$socket" "$port")
 		mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
@@ -73,10 +91,11 @@ _comlease() {
 	revoke:-*) word="--token --reason $common" ;;
 	evict:-*) word="--term $common" ;;
 	handoff:-*) word="--to $common" ;;
+	spy:-*) word="--hex --raw --pid $common" ;;
 	disable:-* | enable:-* | busy:-* | idle:-*) word=$common ;;
 	run:-*) word="--nonblock --wait --late-status --priority --label --class --standby --yield-signal \
-			--yield-grace --max-hold $common -n -w -E -p -l -c --" ;;
-	who:/* | run:/*)
+			--yield-grace --max-hold --seccomp $common -n -w -E -p -l -c --" ;;
+	who:/* | run:/* | spy:*/*)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -84,6 +103,16 @@ _comlease() {
 	run:*)
 		((words == 0)) && mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 		((words == 1)) && word=-- || word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket" pools)
+		;;
+	bridge:-*) word="--wait --class --priority --label --when --standby --yield-grace --max-hold --announce \
+			--frame --mode --group --spy $common -w -c -p -l -m -g" ;;
+	bridge:*)
+		if ((words)); then
+			compopt -o filenames 2>/dev/null
+			((words > 1)) || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		fi
+		word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket" pools)
 		;;
 	status:*)
 		word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket" pools)
@@ -94,6 +123,10 @@ _comlease() {
 		;;
 	who:* | revoke:* | monitor:*)
 		word=$(_comlease_ports "${COMP_WORDS[0]}" "$socket")
+		;;
+	spy:*)
+		((words == 0)) || return
+		word=$(_comlease_bridges)
 		;;
 	*) return ;;
 	esac

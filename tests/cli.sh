@@ -85,6 +85,13 @@ socket_option()
 }
 check "-s stands before the command or after it" socket_option
 check "output that can't be written is an error, 71" eval '! comlease status >/dev/full 2>err && grep -q "No space" err'
+check "standard output that is closed, too" eval '! comlease status >&- 2>err && grep -q "Bad file descriptor" err'
+closed_as_found()
+{
+	comlease run modem0 -- sh -c 'readlink /proc/$PPID/fd/2; readlink /proc/self/fd/2 || echo closed' <&- 2>&- >out
+	[ "$(cat out)" = "/dev/null"$'\n'closed ] || { cat out; return 1; }
+}
+check "run without standard error: what it says gets into no port, and the command has none either" closed_as_found
 
 for words in "status modm0" "who modm0" "revoke modm0" "monitor modm0" "run modm0 -- true" "evict modm0" "disable modm0" \
 	"enable modm0" "handoff modm0 --to x"; do
@@ -407,6 +414,23 @@ check "completion: commands" completes "status" comlease st
 check "completion: ports" completes "modem0" comlease -s "$SCRATCH/socket" who mo
 check "completion: options" completes "--watch" comlease status --w
 check "completion: -- after run PORT" completes "--" comlease run -w 5 modem0 ""
+
+if [ "$(id -u)" = 0 ] && ! findmnt -nro OPTIONS --target "$SCRATCH" | grep -qw nosuid; then
+	install -m 4755 -o nobody "$BUILD/tests/seccomp_client" setuid
+	install -m 600 /dev/null secret
+	set_id() # STATUS OF THE OPEN, PATTERN OF STDERR, ARGUMENT...: ./setuid opens what only root may
+	{
+		local opened=$1 said=$2
+		shift 2
+		cli run "$@" ./setuid open secret r
+		rc 0 && out "^open $opened" && if [ -n "$said" ]; then err "$said"; else quiet; fi
+	}
+	check "set-user-ID, static: no rights, a warning" set_id 3 'set-user-ID: under seccomp .* user nobody, or hold the port'
+	check "and with PORT: its rights, and no seccomp" set_id '-1 EACCES' '' modem0 --
+	check "nor those under --seccomp" set_id 3 'set-user-ID: under seccomp .* or leave --seccomp out' --seccomp modem0 --
+else
+	skip "set-user-ID programs" "needs root, and a folder that is not nosuid"
+fi
 
 if command -v script >/dev/null; then
 	on_terminal() { script -qec "$1" /dev/null </dev/null; }
