@@ -195,17 +195,25 @@ step_revoke(struct lease_host *host, struct lease_port *port, struct lease_step 
 	return true;
 }
 
+/* Of a holder who has not let go in time, whom no waiter counts on any more. Whoever would have him
+ * asked anew as soon as he may stay is among those for whom he is not to. */
+static bool
+is_wanted(const struct lease_port *port, uint64_t now_ms)
+{
+	const struct lease_place *first = lease_first(port), *next = candidate(port);
+
+	return (first && !first->request->standby && choice_now(port, first, now_ms) != NOT_NOW) ||
+	       (next && choice_now(port, next, now_ms) != NOT_NOW);
+}
+
 /* Whether there is still somebody to let go for: the one who was promised, or the next. */
 static bool
 is_asked_for(struct lease_host *host, struct lease_port *port, uint64_t now_ms)
 {
 	struct lease_place *place;
 
-	if (port->is_overdue) {
-		place = lease_first(port);
-		return place && !place->request->standby &&
-		       choice_now(port, place, now_ms) != NOT_NOW;
-	}
+	if (port->is_overdue)
+		return is_wanted(port, now_ms);
 	if (port->promise &&
 	    choice_now(port, lease_place_at(port->promise, port), now_ms) == NOT_NOW)
 		lease_unpromise(host, port);

@@ -163,8 +163,9 @@ model_choice(const struct model *m, int port, int request, uint64_t now)
 bool
 model_is_wanted(const struct model *m, int port, uint64_t now)
 {
-	int first = model_first(m, port);
+	int first = model_first(m, port), candidate = model_candidate(m, port);
 
-	return first != NOBODY && !m->requests[first].standby &&
-	       model_choice(m, port, first, now) > 0;
+	return (first != NOBODY && !m->requests[first].standby &&
+		model_choice(m, port, first, now) > 0) ||
+	       (candidate != NOBODY && model_choice(m, port, candidate, now) > 0);
 }

@@ -114,6 +114,26 @@ START_TEST(successor_gets_the_port_that_was_kept_for_it)
 }
 END_TEST
 
+/* The first in the queue, by age, is of the holder's class and may not have him asked; the
+ * successor may. Not even a holder who has no grace at all is asked over and over again. */
+START_TEST(holder_is_asked_once_for_a_successor_who_is_not_the_first)
+{
+	port.policy.preempt = LEASE_PREEMPT_LOWER;
+	port.policy.age_step_ms = 10;
+	r[with_rank(100, 1)].grace_ms = 0;
+	hold(&port, 100);
+	ask(with_rank(0, 1), 0, LEASE_NEVER);
+	now += 100;
+	ask(with_rank(1, 0), -1, LEASE_NEVER);
+	ck_assert(!lease_next(&host, now, &step));
+	hand_off(1);
+	expect_yield(&port, LEASE_PREEMPTED, 1);
+	expect_revoke(&port, LEASE_PREEMPTED);
+	ck_assert(!lease_next(&host, now, &step));
+	ck_assert_int_eq(port.state, LEASE_YIELDING);
+}
+END_TEST
+
 START_TEST(hand_off_can_be_taken_back)
 {
 	hold(&port, 100);
@@ -176,6 +196,7 @@ main(void)
 		line_kept_for_one_who_left_is_granted_to_nobody_in_his_last_moment,
 		successor_granted_another_port_is_none_any_more,
 		successor_gets_the_port_that_was_kept_for_it,
+		holder_is_asked_once_for_a_successor_who_is_not_the_first,
 		hand_off_can_be_taken_back,
 	};
 	Suite *suite = suite_create("lease_hand_off");
