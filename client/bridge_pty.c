@@ -56,30 +56,36 @@ set_access(int fd, const struct bridge_access *access)
 {
 	/* chown() first: it may clear bits of the mode */
 	if (access->has_group && fchown(fd, (uid_t)-1, access->group) < 0)
-		return -1;
-	return access->has_mode ? fchmod(fd, access->mode) : 0;
+		return cli_fail(errno == EPERM ? CLI_DENIED : CLI_SYSTEM,
+				"-g: the pty can't be given to that group: %s%s", strerror(errno),
+				errno == EPERM ? ": be a member of it, or root" : "");
+	if (access->has_mode && fchmod(fd, access->mode) < 0)
+		return cli_fail(CLI_SYSTEM, "-m: %s", strerror(errno));
+	return 0;
 }
 
 /* A master reports POLLHUP only after a first close of its slave. */
 static int
 prepare(struct bridge_pty *p, const struct bridge_access *access, const struct bridge_line *line)
 {
-	int on = 1, error = bridge_line_reset(p->master, line);
+	int on = 1, status, error = bridge_line_reset(p->master, line);
 	int slave = open(p->slave, SLAVE_OPEN);
 
-	if (slave < 0)
-		return -1;
-	if (error == 0 && (ioctl(p->master, TIOCPKT, &on) < 0 || set_access(slave, access) < 0))
-		error = -errno;
-	close(slave);
-	errno = -error;
-	return error < 0 ? -1 : 0;
+	if (slave < 0 || error < 0 || ioctl(p->master, TIOCPKT, &on) < 0)
+		status = cli_fail(CLI_SYSTEM, "%s: %s", p->slave, strerror(error ? -error : errno));
+	else
+		status = set_access(slave, access);
+	if (slave >= 0)
+		close(slave);
+	return status;
 }
 
 int
 bridge_pty_open(struct bridge_pty *p, const struct bridge_access *access,
 		const struct bridge_line *line)
 {
+	int status;
+
 	*p = (struct bridge_pty){ .master = -1, .inotify = -1 };
 	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (p->master < 0)
@@ -87,8 +93,11 @@ bridge_pty_open(struct bridge_pty *p, const struct bridge_access *access,
 	if (ptsname_r(p->master, p->slave, sizeof p->slave) != 0 ||
 	    strncmp(p->slave, FOLDER "/", sizeof FOLDER) != 0 || unlockpt(p->master) < 0)
 		return fail(p, "the pty's name");
-	if (prepare(p, access, line) < 0)
-		return fail(p, p->slave);
+	status = prepare(p, access, line);
+	if (status) {
+		bridge_pty_close(p);
+		return status;
+	}
 	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (p->inotify < 0)
 		return fail_watch(p);
@@ -98,11 +107,26 @@ bridge_pty_open(struct bridge_pty *p, const struct bridge_access *access,
 	return 0;
 }
 
+/* Of a master that closes a read() that waits hears EIO; of a hang-up, which needs CAP_SYS_ADMIN,
+ * end-of-file, as with any terminal. */
+static void
+hang_up_slave(const struct bridge_pty *p)
+{
+	int slave = open(p->slave, SLAVE_OPEN);
+
+	if (slave < 0)
+		return;
+	ioctl(slave, TIOCVHANGUP);
+	close(slave);
+}
+
 void
 bridge_pty_close(struct bridge_pty *p)
 {
-	if (p->master >= 0)
+	if (p->master >= 0) {
+		hang_up_slave(p);
 		close(p->master);
+	}
 	if (p->inotify >= 0)
 		close(p->inotify);
 	p->master = p->inotify = -1;
