@@ -141,6 +141,7 @@ def case_reconnects():
     assert first == {"port": "m", "label": "x", "wait": 100000}, first
     for n, call in enumerate(again, 1):
         assert n * 300 <= call["waited"] <= most and call["label"] == "x", call
+        assert begun * 1000 - 1 <= call["since"] <= begun * 1000 + most - call["waited"], call
         assert 100000 - most <= call["wait"] <= 100000 - n * 300, call
 
 

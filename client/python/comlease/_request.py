@@ -168,7 +168,9 @@ class Wait:
         if self._deadline is not None:
             parameters["wait"] = milliseconds(max(self._deadline - now, 0))
         if self._again:
-            parameters["waited"] = milliseconds(now - self._started)
+            # rounded down: together they are never later than now
+            parameters["waited"] = int((now - self._started) * 1000)
+            parameters["since"] = int(self._started * 1000)
         connection.send("Acquire", parameters, more=streamed)
         return None if self._deadline is None else self._deadline + _GRACE
 
