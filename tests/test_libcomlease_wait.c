@@ -73,6 +73,24 @@ START_TEST(a_signal_handler_with_SA_RESTART_does_not)
 }
 END_TEST
 
+/* As the shim has it: signals are blocked but in the wait, and one has come meanwhile. */
+START_TEST(a_signal_that_came_before_the_wait_ends_it)
+{
+	struct sigaction action = { .sa_handler = ignore_signal };
+	sigset_t blocked, before;
+
+	fake.mode = FAKE_HOLD;
+	sigaction(SIGUSR1, &action, NULL);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	comlease_set_signals(c, &before);
+	raise(SIGUSR1);
+	assert_fails(comlease_acquire(c, &request, NULL), EINTR);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+END_TEST
+
 START_TEST(a_signal_handler_ends_the_look_for_a_broker)
 {
 	fake_down(&fake, true);
@@ -270,6 +288,7 @@ static void
 add_time(TCase *tcase)
 {
 	tcase_add_test(tcase, a_signal_handler_ends_the_wait);
+	tcase_add_test(tcase, a_signal_that_came_before_the_wait_ends_it);
 	tcase_add_test(tcase, a_signal_handler_with_SA_RESTART_does_not);
 	tcase_add_test(tcase, a_signal_handler_ends_the_look_for_a_broker);
 	tcase_add_test(tcase, a_silent_broker_is_given_two_seconds_beyond_the_deadline);
