@@ -49,8 +49,8 @@ CFLAGS_ALL := -std=c11 $(WARN) $(OPT) -fPIC $(CFLAGS)
 
 pkg = $(shell pkg-config $(1) 2>/dev/null)
 LIBS_client = $(call pkg,--libs jansson)
-LIBS_command = $(LIBS_client) $(call pkg,--libs libseccomp)
-LIBS_broker = $(call pkg,--libs jansson libevent_core libserialport inih libcap) -pthread
+LIBS_command = $(LIBS_client) $(call pkg,--libs libseccomp libserialport libudev)
+LIBS_broker = $(call pkg,--libs jansson libevent_core libserialport inih libcap libudev) -pthread
 LIBS_test = $(call pkg,--libs check) -lutil
 
 # ---- what there is ----
@@ -200,6 +200,8 @@ SPY_FILES := $(wildcard client/bridge_spy*.c) client/spy_wire.c client/transcrip
 $(addprefix $(BUILD)/tests/,test_spy_file test_spy_readers test_spy_door spy_client): $(call object,$(SPY_FILES))
 $(BUILD)/tests/test_transcript: $(call object,client/transcript.c client/text.c)
 $(BUILD)/tests/test_seccomp_elf: $(call object,client/seccomp_elf.c client/command_find.c)
+# A machine of their own: umockdev's, with its preload around them.
+$(BUILD)/tests/test_hotplug%: LIBS_test += $(call pkg,--libs umockdev-1.0)
 $(BUILD)/tests/softmodem: LIBS_test = $(call pkg,--libs spandsp) -lm -lutil
 
 $(BUILD)/tests/softmodem: $(call object,$(SOFTMODEM))

@@ -15,6 +15,7 @@
 
 #define CONFIG_NAME_MAX   64  /* [A-Za-z0-9._:@+-]{1,64} */
 #define CONFIG_DEVICE_MAX 180 /* bytes of a device's path: inih reads lines of 198 */
+#define CONFIG_MATCH_MAX  120 /* bytes of what tells a device by udev's properties */
 #define CONFIG_ERROR_MAX  1024
 
 #define CONFIG_CLASSES_MAX 16  /* in a port's `order`, and with a max-hold of their own */
@@ -47,7 +48,15 @@ struct config_class_hold {
 
 struct config_port {
 	char name[CONFIG_NAME_MAX + 1];
-	char device[CONFIG_DEVICE_MAX + 1]; /* absolute */
+	char device[CONFIG_DEVICE_MAX + 1]; /* absolute; "": what follows says it */
+
+	/* What the device is, by udev: each that is not "" must fit (fnmatch). See hotplug.h. */
+	char usb_serial[CONFIG_MATCH_MAX + 1];    /* `usb-serial = A50285BI` */
+	char usb_id[CONFIG_MATCH_MAX + 1];        /* `usb-id = 0403:6001`; lower case */
+	char usb_path[CONFIG_MATCH_MAX + 1];      /* `usb-path = pci-0000:00:14.0-usb-0:2:1.0` */
+	char usb_interface[CONFIG_MATCH_MAX + 1]; /* `usb-interface = 01` */
+	char udev_tag[CONFIG_MATCH_MAX + 1];      /* `udev-tag = lab` */
+
 	uint32_t baud;                      /* 115200 */
 	uint8_t bits;                       /* 8: `frame = 8N1` */
 	char parity;                        /* 'N', 'E', 'O' */
@@ -138,6 +147,8 @@ struct config {
 	uint32_t connections_uid_max; /* 128 a uid */
 	struct config_port *ports;    /* in the order of the files */
 	size_t port_count;
+	struct config_port *templates; /* `[port usb*]`: a name with * ? or [ */
+	size_t template_count;
 	struct config_pool *pools;
 	size_t pool_count;
 	struct config_access *access; /* [access], where there is one, first */
@@ -155,12 +166,14 @@ struct config {
 struct config_rules {
 	bool privileged;
 	bool can_revoke;                /* CAP_SYS_ADMIN */
+	bool resolved; /* what a supervisor printed: each port has a `device`, whatever else it says */
 	const char *socket, *state_dir; /* -s, --state-dir: win over the files and obey the same
 					 * rules (absolute...); NULL: not given */
 };
 
 /* Reads FILE, or, with NULL, /etc/comlease/comlease.conf and /etc/comlease/comlease.conf.d/ *.conf
- * (in the order of their names; none of them need exist). *config is complete on 0 and untouched
+ * (in the order of their names; none of them need exist: then, where it can revoke, one template
+ * `[port usb-*]` with all the defaults). *config is complete on 0 and untouched
  * otherwise (what it held is not freed); error then has every fault found, a line each, `FILE:LINE:
  * what is wrong` (no newline after the last; "... and N more" if they are too many), else "".
  * -EINVAL: the contents; -errno: the file; -ENOMEM. */

@@ -111,8 +111,8 @@ enum ipc_type {
 		       * and that was none of ours (the holder's is ours) */
 	IPC_LINE,     /* token; flag: IPC_LINE_*. What the line of the live lease does has changed;
 		       * after the first open of a lease: nothing of it */
-	IPC_IDENTITY, /* text: "usb:VID:PID" (lower-case, 4 digits each) or ""; after a REPORT and
-		       * with PRESENT, if it is not "" */
+	IPC_IDENTITY, /* text: "usb:VID:PID" (lower-case, 4 digits each) or "" NUL the node's path;
+		       * after a REPORT (of a device that is there) and with PRESENT */
 };
 
 /* What tells a keeper that somebody outside has the device, even if nobody can be seen. */
@@ -137,6 +137,7 @@ enum ipc_type {
 
 #define IPC_FOREIGN_HELD  0x1u /* somebody has it */
 #define IPC_FOREIGN_BLIND 0x2u /* some processes can't be seen: who holds it may be one of them */
+#define IPC_FOREIGN_LOGIN 0x4u /* he offers a login on it (a getty), and would come back at once */
 
 /* What is not said to be used is 0. */
 struct ipc_message {
