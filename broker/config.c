@@ -1,6 +1,7 @@
 /*
  * config.c - the configuration as a whole: which files, all or nothing, and its canonical text. It
- * refuses to know lines (config_parse.c), values (config_key.c) and defaults (config_default.c).
+ * refuses to know lines (config_parse.c), values (config_key.c), defaults (config_default.c) and
+ * memory (config_copy.c).
  *
  * The one idea: everything is read into a configuration of its own, which replaces the caller's
  * only when the last file has proved good.
@@ -36,15 +37,21 @@ parse_descriptor(struct config_parse *parse, int fd, const char *name)
 	fclose(file);
 }
 
-static void
+/* False if there is nothing at all, not even a link that leads nowhere. */
+static bool
 parse_path(struct config_parse *parse, const char *path, bool must_exist)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int error = -errno;
 
 	if (fd >= 0)
 		parse_descriptor(parse, fd, path);
-	else if (must_exist || errno != ENOENT)
-		config_parse_failed(parse, path, -errno);
+	else if (error != -ENOENT || must_exist ||
+		 faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		config_parse_failed(parse, path, error);
+	else
+		return false;
+	return true;
 }
 
 /* The verdict; *config changes here or not at all. */
@@ -127,15 +134,18 @@ config_load_from(const char *file, const char *directory, const struct config_ru
 	struct config_parse parse;
 	struct config next;
 	char **paths = NULL;
+	bool is_there;
 	int result;
 
 	config_parse_start(&parse, rules, &next, error);
-	parse_path(&parse, file, false);
+	is_there = parse_path(&parse, file, false);
 	result = list_drop_ins(directory, &paths);
 	if (result < 0 && result != -ENOENT)
 		config_parse_failed(&parse, directory, result);
 	for (size_t i = 0; paths && paths[i]; i++)
-		parse_path(&parse, paths[i], true);
+		is_there |= parse_path(&parse, paths[i], true);
+	if (!is_there && rules->can_revoke && config_default_template(&next) < 0)
+		parse.error = -ENOMEM;
 	result = conclude(&parse, file, config);
 	free_list(paths);
 	return result;
@@ -188,6 +198,10 @@ config_print(const struct config *config, FILE *file)
 		fprintf(file, "\n[port %s]\n", config->ports[i].name);
 		print_keys(config_port_keys, &config->ports[i], file);
 	}
+	for (size_t i = 0; i < config->template_count; i++) {
+		fprintf(file, "\n[port %s]\n", config->templates[i].name);
+		print_keys(config_port_keys, &config->templates[i], file);
+	}
 	for (size_t i = 0; i < config->pool_count; i++) {
 		fprintf(file, "\n[pool %s]\n", config->pools[i].name);
 		print_keys(config_pool_keys, &config->pools[i], file);
@@ -199,53 +213,6 @@ config_print(const struct config *config, FILE *file)
 		print_keys(config_access_keys, &config->access[i], file);
 	}
 	return fflush(file) != 0 || ferror(file) ? -EIO : 0;
-}
-
-static void
-free_rules(struct config *config)
-{
-	for (size_t i = 0; i < config->pool_count; i++)
-		config_free_pool(&config->pools[i]);
-	for (size_t i = 0; i < config->access_count; i++)
-		config_free_access(&config->access[i]);
-	free(config->pools);
-	free(config->access);
-	config->pools = NULL;
-	config->access = NULL;
-	config->pool_count = config->access_count = 0;
-}
-
-void
-config_keep_port(struct config *config, const char *name)
-{
-	struct config_port *ports = config->ports, *smaller;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < config->port_count; i++)
-		if (strcmp(ports[i].name, name) == 0)
-			kept = i;
-		else
-			free(ports[i].file);
-	ports[0] = ports[kept];
-	config->port_count = 1;
-	smaller = realloc(ports, sizeof(*ports));
-	config->ports = smaller != NULL ? smaller : ports;
-	free_rules(config);
-}
-
-void
-config_free(struct config *config)
-{
-	for (size_t i = 0; i < config->port_count; i++)
-		free(config->ports[i].file);
-	free(config->ports);
-	free_rules(config);
-	free(config->socket);
-	free(config->lock_dir);
-	free(config->state_dir);
-	free(config->user);
-	free(config->group);
-	*config = (struct config){ 0 };
 }
 
 const struct config_port *
@@ -278,15 +245,17 @@ config_find_access(const struct config *config, const char *name)
 bool
 config_same_device(const struct config_port *a, const struct config_port *b)
 {
-	return strcmp(a->name, b->name) == 0 && strcmp(a->device, b->device) == 0;
+	return strcmp(a->name, b->name) == 0 && strcmp(a->device, b->device) == 0 &&
+	       strcmp(a->usb_serial, b->usb_serial) == 0 && strcmp(a->usb_id, b->usb_id) == 0 &&
+	       strcmp(a->usb_path, b->usb_path) == 0 &&
+	       strcmp(a->usb_interface, b->usb_interface) == 0 &&
+	       strcmp(a->udev_tag, b->udev_tag) == 0;
 }
 
 bool
 config_name_is_valid(const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789._:@+-";
-	size_t length = strspn(name, allowed);
+	size_t length = strspn(name, CONFIG_NAME_CHARACTERS);
 
 	return name[length] == '\0' && length >= 1 && length <= CONFIG_NAME_MAX;
 }

@@ -22,6 +22,7 @@
 #define CONFIG_RULES_MAX   32  /* in a port's `class-of`, in one list of an access section */
 #define CONFIG_POOL_MAX    64  /* ports that one pool names */
 #define CONFIG_INIT_MAX    160 /* bytes of `init` */
+#define CONFIG_PORTS_MAX   1000
 #define CONFIG_NEVER       UINT32_MAX
 
 enum config_flow { CONFIG_FLOW_NONE, CONFIG_FLOW_RTSCTS, CONFIG_FLOW_XONXOFF };
@@ -57,16 +58,16 @@ struct config_port {
 	char usb_interface[CONFIG_MATCH_MAX + 1]; /* `usb-interface = 01` */
 	char udev_tag[CONFIG_MATCH_MAX + 1];      /* `udev-tag = lab` */
 
-	uint32_t baud;                      /* 115200 */
-	uint8_t bits;                       /* 8: `frame = 8N1` */
-	char parity;                        /* 'N', 'E', 'O' */
-	uint8_t stop;                       /* 1 */
-	enum config_flow flow;              /* none */
-	bool revocable;                     /* `revocation = hangup` (default) or `none` */
-	uint32_t hangup_ms;                 /* 1000; DTR low (a pty: B0) after each lease; 0: not */
-	uint32_t settle_ms;                 /* 0; after hang-up, before the input is flushed */
-	uint32_t drain_ms;                  /* 10000: at most, for what was written before close */
-	uint32_t queue_max;                 /* 1000 waiters */
+	uint32_t baud;         /* 115200 */
+	uint8_t bits;          /* 8: `frame = 8N1` */
+	char parity;           /* 'N', 'E', 'O' */
+	uint8_t stop;          /* 1 */
+	enum config_flow flow; /* none */
+	bool revocable;        /* `revocation = hangup` (default) or `none` */
+	uint32_t hangup_ms;    /* 1000; DTR low (a pty: B0) after each lease; 0: not */
+	uint32_t settle_ms;    /* 0; after hang-up, before the input is flushed */
+	uint32_t drain_ms;     /* 10000: at most, for what was written before close */
+	uint32_t queue_max;    /* 1000 waiters */
 	uint32_t
 	    linger_ms;     /* 0; a lease outlives its last close so long, while its process lives */
 	uint32_t quiet_ms; /* 0; before it is free: until nothing has come in for that long */
@@ -165,8 +166,9 @@ struct config {
  */
 struct config_rules {
 	bool privileged;
-	bool can_revoke;                /* CAP_SYS_ADMIN */
-	bool resolved; /* what a supervisor printed: each port has a `device`, whatever else it says */
+	bool can_revoke; /* CAP_SYS_ADMIN */
+	bool resolved; /* what a supervisor printed: each port has a `device`, whatever else it says
+			*/
 	const char *socket, *state_dir; /* -s, --state-dir: win over the files and obey the same
 					 * rules (absolute...); NULL: not given */
 };
@@ -190,6 +192,13 @@ int config_print(const struct config *, FILE *);
 
 void config_free(struct config *);
 
+/* A copy that shares nothing with it. 0 or -ENOMEM: *to is empty then. */
+int config_copy(struct config *to, const struct config *from);
+
+/* What children are told nothing of: templates, and the access sections of ports that only a
+ * template could make and that are not there now. */
+void config_drop_templates(struct config *);
+
 /* Of the ports only that one, and no pools and access: a keeper needs no more. It must be there. */
 void config_keep_port(struct config *, const char *name);
 
@@ -205,7 +214,11 @@ const struct config_access *config_find_access(const struct config *, const char
  * behind it that is not in here, and one awaited. Returns where to go on, NULL at the end. */
 const char *config_init_word(const char *init, char word[CONFIG_INIT_MAX + 1]);
 
-/* True if both describe the same device under the same name (other settings may differ). */
+/* Does it say what its device is, with `usb-serial` or another of those? */
+bool config_is_identified(const struct config_port *);
+
+/* True if both describe the same device under the same name (other settings may differ): by the
+ * same path and the same properties. Where a link of that path leads does not count. */
 bool config_same_device(const struct config_port *, const struct config_port *);
 
 /* A port's, pool's or label's name: [A-Za-z0-9._:@+-]{1,64}. */

@@ -45,6 +45,25 @@ config_broker_defaults(struct config *config)
 	};
 }
 
+int
+config_default_template(struct config *config)
+{
+	struct config_port *template = calloc(1, sizeof(*template));
+	char *file = strdup("default");
+
+	if (!template || !file) {
+		free(template);
+		free(file);
+		return -ENOMEM;
+	}
+	config_port_defaults(template);
+	strcpy(template->name, "usb-*");
+	template->file = file;
+	config->templates = template;
+	config->template_count = 1;
+	return 0;
+}
+
 /* A folder from the environment; the XDG specification says to ignore relative ones. */
 static const char *
 environment_folder(const char *variable)

@@ -1,7 +1,7 @@
 /*
  * config_entry.c - the sections that have a name: ports, pools, access. Begins one, judges it as a
  * whole, adds it to the configuration. It refuses to know lines (config_parse.c), keys
- * (config_section.c) and values.
+ * (config_section.c), values, and what a port must be as a whole (config_port.c).
  *
  * The one idea: an entry is put together aside and added at the end of its section, when everything
  * about it can be judged; one that must not be added is read all the same, for the faults in it.
@@ -11,14 +11,9 @@
 #include "config_parse.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct config_place
-first_place(struct config_place first, struct config_place otherwise)
-{
-	return first.file ? first : otherwise;
-}
 
 /* ---- names ---- */
 
@@ -80,14 +75,50 @@ check_access_name(struct config_parse *parse, const char *name)
 	return false;
 }
 
+static const struct config_port *
+find_template(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->template_count; i++)
+		if (strcmp(config->templates[i].name, name) == 0)
+			return &config->templates[i];
+	return NULL;
+}
+
+/* The same for a template. */
+static bool
+check_pattern(struct config_parse *parse, const char *name)
+{
+	const struct config_port *other = find_template(parse->config, name);
+
+	if (!config_pattern_is_valid(name))
+		config_fault(parse, parse->at,
+			     "port \"%.80s\": that is no pattern of names; * ? and sets like "
+			     "[0-9] may stand there, else " CONFIG_NAME_RULE,
+			     name);
+	else if (other)
+		config_fault(parse, parse->at, "port %s is already defined at %.200s:%u", name,
+			     other->file, other->line);
+	else
+		return check_count(parse, "template", name, parse->config->template_count,
+				   CONFIG_TEMPLATES_MAX);
+	return false;
+}
+
 static void
 start_port(struct config_parse *parse, const char *name)
 {
-	parse->kept = check_name(parse, "port", name) &&
-		      check_count(parse, "port", name, parse->config->port_count, CONFIG_PORTS_MAX);
+	bool is_usable = config_name_is_valid(name);
+
+	if (config_name_is_pattern(name)) {
+		parse->kept = check_pattern(parse, name);
+		is_usable = config_pattern_is_valid(name);
+	} else {
+		parse->kept =
+		    check_name(parse, "port", name) &&
+		    check_count(parse, "port", name, parse->config->port_count, CONFIG_PORTS_MAX);
+	}
 	config_port_defaults(&parse->port);
-	snprintf(parse->port.name, sizeof(parse->port.name), "%s",
-		 config_name_is_valid(name) ? name : "?");
+	snprintf(parse->port.name, sizeof(parse->port.name), "%s", is_usable ? name : "?");
 }
 
 static void
@@ -131,40 +162,6 @@ key_place(const struct config_parse *parse, const struct config_key *table, cons
 }
 
 static void
-check_device(struct config_parse *parse)
-{
-	const struct config *config = parse->config;
-	struct config_place device_at = key_place(parse, config_port_keys, "device");
-
-	if (!device_at.file) {
-		config_fault(parse, parse->section_at,
-			     "port %s: device is missing; add \"device = /dev/...\"",
-			     parse->port.name);
-		return;
-	}
-	for (size_t i = 0; parse->port.device[0] != '\0' && i < config->port_count; i++)
-		if (strcmp(config->ports[i].device, parse->port.device) == 0) {
-			config_fault(parse, device_at,
-				     "port %s: device: %s is already that of port %s at %.200s:%u",
-				     parse->port.name, parse->port.device, config->ports[i].name,
-				     config->ports[i].file, config->ports[i].line);
-			return;
-		}
-}
-
-static void
-check_revocation(struct config_parse *parse)
-{
-	if (!parse->port.revocable || parse->rules->can_revoke)
-		return;
-	config_fault(
-	    parse, first_place(key_place(parse, config_port_keys, "revocation"), parse->section_at),
-	    "port %s: taking a port back from a hung holder needs CAP_SYS_ADMIN; run comleased as "
-	    "root, or set \"revocation = none\"",
-	    parse->port.name);
-}
-
-static void
 check_pool(struct config_parse *parse)
 {
 	struct config_place ports = key_place(parse, config_pool_keys, "ports");
@@ -190,20 +187,20 @@ grow(void *list, size_t count, size_t size)
 	return is_full ? reallocarray(list, count ? 2 * count : 1, size) : list;
 }
 
+/* To the ports or to the templates. */
 static int
-add_port(struct config_parse *parse)
+add_port(struct config_parse *parse, struct config_port **list, size_t *count)
 {
-	struct config *config = parse->config;
-	struct config_port *ports = grow(config->ports, config->port_count, sizeof(*ports));
+	struct config_port *ports = grow(*list, *count, sizeof(*ports));
 
 	if (!ports)
 		return -ENOMEM;
-	config->ports = ports;
+	*list = ports;
 	parse->port.file = strdup(parse->section_at.file);
 	if (!parse->port.file)
 		return -ENOMEM;
 	parse->port.line = parse->section_at.line;
-	ports[config->port_count++] = parse->port;
+	ports[(*count)++] = parse->port;
 	return 0;
 }
 
@@ -248,11 +245,14 @@ add_access(struct config_parse *parse)
 static int
 end_port(struct config_parse *parse)
 {
+	struct config *config = parse->config;
+
 	if (!parse->kept)
 		return 0;
-	check_device(parse);
-	check_revocation(parse);
-	return add_port(parse);
+	config_port_judge(parse);
+	if (config_name_is_pattern(parse->port.name))
+		return add_port(parse, &config->templates, &config->template_count);
+	return add_port(parse, &config->ports, &config->port_count);
 }
 
 static int
@@ -299,6 +299,8 @@ config_entry_end(struct config_parse *parse)
 static void
 judge_pool(struct config_parse *parse, const struct config_pool *pool)
 {
+	const struct config_port *template =
+	    parse->config->template_count ? parse->config->templates : NULL;
 	struct config_place at = { pool->file, pool->line };
 
 	for (uint32_t i = 0; i < pool->port_count; i++) {
@@ -311,9 +313,24 @@ judge_pool(struct config_parse *parse, const struct config_pool *pool)
 		else if (!config_find(parse->config, name))
 			config_fault(parse, at,
 				     "pool %s: ports: there is no port %s; add [port %s], or "
-				     "leave it out",
-				     pool->name, name, name);
+				     "leave it out%s%s%s",
+				     pool->name, name, name, template ? "; ports that [port " : "",
+				     template ? template->name : "",
+				     template
+					 ? "] adopts are matched with \"match = usb:VID:PID\", "
+					   "\"tag:NAME\" or \"path:PATTERN\""
+					 : "");
 	}
+}
+
+/* Nobody knows yet which ports a template will make. */
+static bool
+may_appear(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->template_count; i++)
+		if (fnmatch(config->templates[i].name, name, 0) == 0)
+			return true;
+	return false;
 }
 
 void
@@ -328,7 +345,7 @@ config_entry_judge(struct config_parse *parse)
 		struct config_place at = { access->file, access->line };
 
 		if (access->name[0] != '\0' && !config_find(config, access->name) &&
-		    !config_find_pool(config, access->name))
+		    !config_find_pool(config, access->name) && !may_appear(config, access->name))
 			config_fault(parse, at, "access %s: there is no port or pool of that name",
 				     access->name);
 	}

@@ -24,6 +24,10 @@
 	{                                                                                          \
 		name, config_set_##kind, config_show_##kind, offset, min, max, NULL, NULL          \
 	}
+#define KNOWN(name, kind, offset, min, max)                                                        \
+	{                                                                                          \
+		name, config_set_##kind, config_show_pattern, offset, min, max, NULL, NULL         \
+	}
 #define LIST(name, kind, offset, min, max, empty)                                                  \
 	{                                                                                          \
 		name, config_set_##kind, config_show_##kind, offset, min, max, config_add_##kind,  \
@@ -44,6 +48,11 @@ const struct config_key config_broker_keys[] = {
 
 const struct config_key config_port_keys[] = {
 	PLAIN("device", device, PORT(device), 0, CONFIG_DEVICE_MAX),
+	KNOWN("usb-serial", pattern, PORT(usb_serial), 0, CONFIG_MATCH_MAX),
+	KNOWN("usb-id", usb_id, PORT(usb_id), 0, 0),
+	KNOWN("usb-path", usb_path, PORT(usb_path), 0, CONFIG_MATCH_MAX),
+	KNOWN("usb-interface", usb_interface, PORT(usb_interface), 0, 0),
+	KNOWN("udev-tag", udev_tag, PORT(udev_tag), 0, CONFIG_MATCH_MAX),
 	PLAIN("baud", number, PORT(baud), 1, 20000000),
 	PLAIN("frame", frame, 0, 0, 0),
 	PLAIN("flow", flow, PORT(flow), 0, 0),

@@ -8,14 +8,16 @@
 
 #include "config.h"
 
-#define CONFIG_REASON_MAX   256 /* what is wrong with a value */
-#define CONFIG_KEYS_MAX     32  /* in one table */
-#define CONFIG_PORTS_MAX    1000
-#define CONFIG_POOLS_MAX    250
-#define CONFIG_PRIORITY_MAX 100                /* -100..100 */
-#define CONFIG_BYTES_MAX    (16 * 1024 * 1024) /* of one file; config_print() stays below it */
+#define CONFIG_REASON_MAX    256 /* what is wrong with a value */
+#define CONFIG_KEYS_MAX      32  /* in one table */
+#define CONFIG_TEMPLATES_MAX 250
+#define CONFIG_POOLS_MAX     250
+#define CONFIG_PRIORITY_MAX  100                /* -100..100 */
+#define CONFIG_BYTES_MAX     (16 * 1024 * 1024) /* of one file; config_print() stays below it */
 
 #define CONFIG_NAME_RULE "use 1 to 64 of the characters A-Z a-z 0-9 . _ : @ + -"
+#define CONFIG_NAME_CHARACTERS                                                                     \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@+-"
 
 struct config_key;
 
@@ -58,6 +60,9 @@ int config_key_add(const struct config_key *, void *object, const char *value,
 void config_port_defaults(struct config_port *);
 void config_broker_defaults(struct config *);
 
+/* Adds what holds where there is no file at all: [port usb-*]. 0 or -ENOMEM. */
+int config_default_template(struct config *);
+
 /* The paths, where they are still NULL: from `rules`, or by default. Each returns 0, -ENOMEM, or
  * -EINVAL and *reason: a whole message but for the file. */
 int config_default_socket(struct config *, const struct config_rules *,
@@ -66,6 +71,10 @@ int config_default_lock_dir(struct config *, const struct config_rules *,
 			    char reason[CONFIG_REASON_MAX]);
 int config_default_state_dir(struct config *, const struct config_rules *,
 			     char reason[CONFIG_REASON_MAX]);
+
+/* `[port usb*]`: a name with * ? or [; may it be one, with sets like [0-9] or [!a-c]? */
+bool config_name_is_pattern(const char *);
+bool config_pattern_is_valid(const char *);
 
 /* What a pool or an access section owns; the struct itself is the caller's. */
 void config_free_pool(struct config_pool *);

@@ -90,4 +90,7 @@ void config_entry_start(struct config_parse *, enum config_section, const char *
 void config_entry_end(struct config_parse *);
 void config_entry_judge(struct config_parse *);
 
+/* The port or template that is put together, as a whole. */
+void config_port_judge(struct config_parse *);
+
 #endif

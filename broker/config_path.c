@@ -40,8 +40,8 @@ utf8_length(const unsigned char *text)
 }
 
 /* JSON takes nothing else. */
-static bool
-is_clean_utf8(const char *text)
+bool
+config_is_printable(const char *text)
 {
 	size_t length;
 
@@ -64,7 +64,7 @@ config_check_path(const char *path, size_t max, char reason[CONFIG_REASON_MAX])
 	if (length > max)
 		return config_refuse(reason, "\"%.40s...\" has %zu bytes, %zu are allowed", path,
 				     length, max);
-	if (!is_clean_utf8(path))
+	if (!config_is_printable(path))
 		return config_refuse(reason, "\"%.100s\" has bytes that are not printable UTF-8",
 				     path);
 	if (path[length - 1] == '/')
@@ -131,5 +131,5 @@ config_set_device(const struct config_key *key, void *member, const char *value,
 void
 config_show_device(const struct config_key *key, const void *member, FILE *file)
 {
-	fprintf(file, "%s = %s\n", key->name, (const char *)member);
+	config_show_pattern(key, member, file); /* there may be none */
 }

@@ -4,7 +4,6 @@
  */
 #include "config_value.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,33 +54,15 @@ config_show_ports(const struct config_key *key, const void *member, FILE *file)
 
 /* ---- match = usb:0403:* ---- */
 
-/* Four hexadecimal digits, made lower-case. */
-static bool
-take_id(char *text)
-{
-	for (int i = 0; i < 4; i++) {
-		if (!isxdigit((unsigned char)text[i]))
-			return false;
-		text[i] = (char)tolower((unsigned char)text[i]);
-	}
-	return true;
-}
-
-/* VID:PID or VID:*, as the keeper reports it. */
+/* As the keeper reports it. */
 static int
 take_usb(const char *text, char *pattern, char reason[CONFIG_REASON_MAX])
 {
-	char ids[10] = "";
-
-	if (strlen(text) < sizeof(ids))
-		strcpy(ids, text);
-	if (!take_id(ids) || ids[4] != ':' ||
-	    (strcmp(ids + 5, "*") != 0 && (!take_id(ids + 5) || ids[9] != '\0')))
+	if (!config_take_usb_id(pattern, text))
 		return config_refuse(reason,
 				     "\"usb:%.40s\": write usb:VID:PID with four hexadecimal "
 				     "digits each, or usb:VID:*",
 				     text);
-	strcpy(pattern, ids); /* nine bytes at the most */
 	return 0;
 }
 

@@ -87,10 +87,26 @@ start_section(struct config_parse *parse, char *name)
 		config_entry_start(parse, parse->section, rest);
 }
 
+/* The "]" that belongs to the "[" at *text, as the name of a template may have both; if there is
+ * none, the first one, or NULL. */
+static char *
+find_end(char *text)
+{
+	unsigned depth = 0;
+
+	for (char *c = text; *c != '\0'; c++) {
+		depth += *c == '[';
+		depth -= *c == ']';
+		if (depth == 0)
+			return c;
+	}
+	return strchr(text, ']');
+}
+
 void
 config_section_start(struct config_parse *parse, char *text)
 {
-	char *end = strchr(text, ']');
+	char *end = find_end(text);
 	const char *behind;
 
 	config_section_end(parse);

@@ -18,6 +18,11 @@ config_show config_show_number, config_show_seconds, config_show_mode, config_sh
 config_set config_set_path, config_set_device;
 config_show config_show_path, config_show_device;
 
+/* config_match.c: the member is an array. */
+config_set config_set_pattern, config_set_usb_id, config_set_usb_path, config_set_usb_interface,
+    config_set_udev_tag;
+config_show config_show_pattern;
+
 /* config_list.c, config_init.c: the member is the port. */
 config_set config_set_order, config_add_order, config_set_class_of, config_add_class_of,
     config_set_max_hold, config_add_max_hold, config_set_busy_by, config_set_init;
@@ -49,6 +54,13 @@ int config_take_name(char *name, const char *text, const char *what,
 
 /* An absolute path of at most `max` bytes that a line of the configuration can hold. */
 int config_check_path(const char *path, size_t max, char reason[CONFIG_REASON_MAX]);
+
+/* Is it UTF-8 without control characters? */
+bool config_is_printable(const char *);
+
+/* VID:PID or VID:*, made lower-case; false: it is neither. */
+#define CONFIG_USB_ID_MAX 9
+bool config_take_usb_id(char id[CONFIG_USB_ID_MAX + 1], const char *text);
 
 /* The number of a user or group, which the name may be itself. */
 int config_find_account(enum config_who, const char *name, uint32_t *id,

@@ -121,10 +121,14 @@ static bool
 same_config(const struct config *a, const struct config *b)
 {
 	if (!same_broker(a, b) || a->port_count != b->port_count ||
-	    a->pool_count != b->pool_count || a->access_count != b->access_count)
+	    a->template_count != b->template_count || a->pool_count != b->pool_count ||
+	    a->access_count != b->access_count)
 		return false;
 	for (size_t i = 0; i < a->port_count; i++)
 		if (!same_port(&a->ports[i], &b->ports[i]))
+			return false;
+	for (size_t i = 0; i < a->template_count; i++)
+		if (!same_port(&a->templates[i], &b->templates[i]))
 			return false;
 	for (size_t i = 0; i < a->pool_count; i++)
 		if (!same_pool(&a->pools[i], &b->pools[i]))
@@ -177,6 +181,9 @@ require_round_trip(const struct config *config)
 	REQUIRE(same_config(config, &again));
 	config_free(&again);
 	fclose(file);
+	REQUIRE(config_copy(&again, config) == 0);
+	REQUIRE(same_config(config, &again));
+	config_free(&again);
 }
 
 /* 1: accepted, 0: refused. */
@@ -228,6 +235,9 @@ static const char *const samples[] = {
 	"age-step = 4\nmax-hold = 5 fax:6\nmin-hold = 7\nyield-grace = 8\n"
 	"idle-timeout = none\npreempt = lower\nbusy-by = dcd activity:9\nmax-busy = none\n"
 	"own = leased\ntag = lab\n",
+	"[port u]\nusb-serial = A50285BI\n[port v]\nusb-id = 0403:6A01\nusb-interface = 0F\n"
+	"device = /v\n[port w]\nusb-path = pci-*-usb-0:2:1.?\nudev-tag = lab\n"
+	"[port usb[0-9]*-?]\nusb-id = 0403:*\nbaud = 9600\n[access usb1-x]\nask = *\n",
 	"[port g]\ndevice=/g\norder = none\nclass-of = a:b\nclass-of = c:d\n"
 	"[pool p]\nports = g\n[pool q]\nmatch = usb:0403:*\n[access p]\nask = nobody\n"
 	"[access]\nask = * 1 @2\npriority = *:0 @20:-100\nrevoke = root\nevict = @root\n",
@@ -253,6 +263,13 @@ static const char *const pieces[] = {
 	"device = ",
 	"baud = 9600\n",
 	"frame = 5O2\n",
+	"usb-serial = A[1-9]*\n",
+	"usb-id = ABCD:*\n",
+	"usb-path = x\\*\xc3\xbc\n",
+	"usb-interface = Ff\n",
+	"udev-tag = #t\n",
+	"[port *]\n",
+	"[port a[!b-c]?]\n",
 	"flow = rtscts\n",
 	"revocation = none\n",
 	"hangup-ms = 0\n",

@@ -26,7 +26,8 @@ START_TEST(every_key_is_taken)
 	    "[broker]\nsocket = /s\nlock-dir = /l\nstate-dir = /d\nuser = u\ngroup = g\nmode = "
 	    "0600\n"
 	    "max-connections = 5\nmax-connections-per-user = 6\n"
-	    "[port a]\ndevice = /dev/a\nbaud = 9600\nframe = 7E2\nflow = rtscts\n"
+	    "[port a]\ndevice = /dev/a\nusb-serial = A1\nusb-id = 0403:6001\nusb-path = p\n"
+	    "usb-interface = 01\nudev-tag = t\nbaud = 9600\nframe = 7E2\nflow = rtscts\n"
 	    "revocation = none\nhangup-ms = 1\nsettle-ms = 2\ndrain-ms = 3\nmax-waiters = 4\n"
 	    "linger-ms = 5\nquiet-ms = 6\ninit = ATZ OK\ninit-timeout-ms = 7\norder = mail fax\n"
 	    "class-of = efax:fax\nage-step = 8\nmax-hold = 9 fax:10\nmin-hold = 11\n"
@@ -45,6 +46,11 @@ START_TEST(every_key_is_taken)
 	port = config_find(&config, "a");
 	ck_assert_ptr_eq(port, &config.ports[0]);
 	ck_assert_str_eq(port->device, "/dev/a");
+	ck_assert_str_eq(port->usb_serial, "A1");
+	ck_assert_str_eq(port->usb_id, "0403:6001");
+	ck_assert_str_eq(port->usb_path, "p");
+	ck_assert_str_eq(port->usb_interface, "01");
+	ck_assert_str_eq(port->udev_tag, "t");
 	ck_assert_uint_eq(port->baud, 9600);
 	ck_assert_uint_eq(port->bits, 7);
 	ck_assert_int_eq(port->parity, 'E');
@@ -156,9 +162,10 @@ START_TEST(names_are_checked)
 }
 END_TEST
 
-START_TEST(same_device_means_name_and_path)
+START_TEST(same_device_means_name_path_and_what_tells_it_from_others)
 {
 	struct config_port a = { .name = "a", .device = "/a" }, b = a;
+	char *const known[] = { b.usb_serial, b.usb_id, b.usb_path, b.usb_interface, b.udev_tag };
 
 	b.baud = 5;
 	ck_assert(config_same_device(&a, &b));
@@ -167,17 +174,29 @@ START_TEST(same_device_means_name_and_path)
 	b = a;
 	strcpy(b.name, "b");
 	ck_assert(!config_same_device(&a, &b));
+	for (size_t i = 0; i < COUNT(known); i++) {
+		b = a;
+		strcpy(known[i], "x");
+		ck_assert(!config_same_device(&a, &b));
+	}
 }
 END_TEST
 
 /* Printing */
+
+/* What does not tell a device from others. */
+#define UNKNOWN                                                                                    \
+	"; usb-serial is not set\n; usb-id is not set\n; usb-path is not set\n"                    \
+	"; usb-interface is not set\n; udev-tag is not set\n"
 
 /* Every key of every section, none of them at its default in both ports. */
 #define CANONICAL                                                                                  \
 	"[broker]\nsocket = /run/c.sock\nlock-dir = /var/lock\nstate-dir = /var/lib/c\n"           \
 	"; user is not set\n"                                                                      \
 	"group = dialout\nmode = 0060\nmax-connections = 4096\nmax-connections-per-user = 128\n"   \
-	"\n[port b]\ndevice = /dev/b\nbaud = 300\nframe = 5O1\nflow = xonxoff\n"                   \
+	"\n[port b]\ndevice = /dev/b\nusb-serial = A50285*\nusb-id = 0403:6a01\n"                  \
+	"usb-path = pci-0000:00:14.0-usb-0:2:1.0\nusb-interface = 0f\nudev-tag = lab\n"            \
+	"baud = 300\nframe = 5O1\nflow = xonxoff\n"                                                \
 	"revocation = hangup\nhangup-ms = 0\nsettle-ms = 60000\ndrain-ms = 600000\n"               \
 	"max-waiters = 1000000\nlinger-ms = 60000\nquiet-ms = 60000\n"                             \
 	"init = ATZ OK AT\\sI \\r\\nOK\\\\\ninit-timeout-ms = 60000\norder = mail fax\n"           \
@@ -185,12 +204,18 @@ END_TEST
 	"max-hold = 31536000 fax:600 a:b:1 mail:none\nmin-hold = 86400\nyield-grace = 3600\n"      \
 	"idle-timeout = 31536000\npreempt = lower\nbusy-by = dcd activity:3600\n"                  \
 	"max-busy = none\nown = leased\ntag = lab\n"                                               \
-	"\n[port a]\ndevice = /dev/a\nbaud = 20000000\nframe = 8N2\nflow = none\n"                 \
+	"\n[port a]\ndevice = /dev/a\n" UNKNOWN "baud = 20000000\nframe = 8N2\nflow = none\n"      \
 	"revocation = none\nhangup-ms = 60000\nsettle-ms = 0\ndrain-ms = 0\nmax-waiters = 1\n"     \
 	"linger-ms = 0\nquiet-ms = 0\ninit = none\ninit-timeout-ms = 1\norder = none\n"            \
 	"class-of = none\nage-step = 0\nmax-hold = none\nmin-hold = 0\nyield-grace = 0\n"          \
 	"idle-timeout = none\npreempt = never\nbusy-by = none\nmax-busy = 1\nown = always\n"       \
 	"tag = none\n"                                                                             \
+	"\n[port usb[0-9]-?*]\n; device is not set\n" UNKNOWN                                      \
+	"baud = 115200\nframe = 8N1\nflow = none\nrevocation = hangup\nhangup-ms = 1000\n"         \
+	"settle-ms = 0\ndrain-ms = 10000\nmax-waiters = 1000\nlinger-ms = 0\nquiet-ms = 0\n"       \
+	"init = none\ninit-timeout-ms = 3000\norder = none\nclass-of = none\nage-step = 60\n"      \
+	"max-hold = none\nmin-hold = 0\nyield-grace = 5\nidle-timeout = none\n"                    \
+	"preempt = standby\nbusy-by = none\nmax-busy = 3600\nown = always\ntag = none\n"           \
 	"\n[pool p]\nports = b a\n"                                                                \
 	"\n[pool q]\nmatch = usb:0403:*\n"                                                         \
 	"\n[pool r]\nmatch = tag:lab\n"                                                            \
@@ -209,7 +234,7 @@ START_TEST(canonical_text_is_printed_as_it_was_read)
 
 	conf_read_good(CANONICAL, &conf_root, &config);
 	text = conf_print(&config);
-	ck_assert_str_eq(text, CANONICAL);
+	ck_assert_msg(strcmp(text, CANONICAL) == 0, "%.1000s", text);
 	free(text);
 	config_free(&config);
 }
@@ -304,7 +329,10 @@ START_TEST(the_sample_names_every_key_with_its_default)
 
 	/* Of [access] the defaults are what an empty one does: see test_access.c. */
 	conf_read_good("[broker]\nuser = comlease\ngroup = dialout\n[port modem0]\n"
-		       "device = /dev/ttyUSB0\n[pool modem]\nports = modem0\n"
+		       "device = /dev/ttyUSB0\n[port modem1]\nusb-serial = A50285BI\n"
+		       "usb-id = 0403:6001\nusb-path = pci-0000:00:14.0-usb-0:2:1.0\n"
+		       "usb-interface = 00\nudev-tag = lab\n[port usb-*]\nusb-id = 0403:*\n"
+		       "[pool modem]\nports = modem0\n"
 		       "[pool lab]\nmatch = tag:lab\n[access]\nask = *\npriority = *:100\n"
 		       "revoke = nobody\nevict = nobody\ndisable = nobody\n",
 		       &conf_root, &defaults);
@@ -335,7 +363,7 @@ main(void)
 			    (int)COUNT(devices));
 	tcase_add_test(texts, a_name_of_64_bytes_is_kept);
 	tcase_add_test(texts, names_are_checked);
-	tcase_add_test(texts, same_device_means_name_and_path);
+	tcase_add_test(texts, same_device_means_name_path_and_what_tells_it_from_others);
 	tcase_add_test(texts, canonical_text_is_printed_as_it_was_read);
 	tcase_add_test(texts, printing_tells_when_the_disk_is_full);
 	tcase_add_test(texts, reading_from_a_pipe_works);

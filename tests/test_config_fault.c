@@ -97,9 +97,14 @@ static const struct {
 	  "f.conf:2: port a: device: \"/dev/a # fax\": behind a blank, \";\" starts a comment and "
 	  "\"#\" "
 	  "is not allowed; rename it, or put the comment on a line of its own" },
-	{ "[port a]\n", "f.conf:1: port a: device is missing; add \"device = /dev/...\"" },
+	{ "[port a]\n",
+	  "f.conf:1: port a: its device is missing; add \"device = /dev/...\", or "
+	  "what tells it from others: usb-serial, usb-id, usb-path, usb-interface, udev-tag "
+	  "(\"comlease ports\" shows them)" },
 	{ "[port a]\n\n[port b]\ndevice = /b\n",
-	  "f.conf:1: port a: device is missing; add \"device = /dev/...\"" },
+	  "f.conf:1: port a: its device is missing; add \"device = /dev/...\", or "
+	  "what tells it from others: usb-serial, usb-id, usb-path, usb-interface, udev-tag "
+	  "(\"comlease ports\" shows them)" },
 	{ CONF_PORT "[port fax]\nbaud = 1\ndevice = /dev//./ttyS0\n",
 	  "f.conf:5: port fax: device: /dev/ttyS0 is already that of port modem0 at f.conf:1" },
 	{ CONF_PORT "[broker]\n" CONF_PORT,
@@ -111,7 +116,7 @@ static const struct {
 	{ "[port a b]\ndevice = /d\n", "f.conf:1: port \"a b\": that is no name; use 1 to 64 of "
 				       "the characters A-Z a-z 0-9 . _ : @ "
 				       "+ -" },
-	{ "[port a\x1b[31m]\ndevice = /d\n", "f.conf:1: port \"a\\x1b[31m\": that is no name; use "
+	{ "[port a\x1b(31m]\ndevice = /d\n", "f.conf:1: port \"a\\x1b(31m\": that is no name; use "
 					     "1 to 64 of the characters A-Z a-z 0-9 . "
 					     "_ : @ + -" },
 	{ "[pool x]\nports = a\nbaud = 1\n",

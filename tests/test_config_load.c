@@ -191,17 +191,81 @@ load_folder(struct config *config)
 	return config_load_from(file, drop_ins, &conf_root, config, conf_error);
 }
 
-START_TEST(files_that_are_not_there_mean_no_ports)
+/* ---- no file at all ---- */
+
+START_TEST(without_any_file_every_usb_port_is_managed)
 {
 	struct config config;
+	struct config_port defaults;
 
 	ck_assert_int_eq(
 	    config_load_from("/nonexistent/c", "/nonexistent/d", &conf_root, &config, conf_error),
 	    0);
 	ck_assert_uint_eq(config.port_count, 0);
+	ck_assert_uint_eq(config.template_count, 1);
+	ck_assert_str_eq(config.templates[0].file, "default");
+	ck_assert_uint_eq(config.templates[0].line, 0);
+	config_port_defaults(&defaults);
+	strcpy(defaults.name, "usb-*");
+	defaults.file = config.templates[0].file;
+	ck_assert_mem_eq(&defaults, &config.templates[0], sizeof(defaults));
+	config_free(&config);
+	ck_assert_ptr_null(config.templates);
+}
+END_TEST
+
+/* He may well run one for two ports of his own; the rest of the machine is not his. */
+START_TEST(without_any_file_nothing_is_managed_by_who_cannot_revoke)
+{
+	const struct config_rules rules = { .privileged = true };
+	struct config config;
+
+	ck_assert_int_eq(
+	    config_load_from("/nonexistent/c", "/nonexistent/d", &rules, &config, conf_error), 0);
+	ck_assert_uint_eq(config.port_count, 0);
+	ck_assert_uint_eq(config.template_count, 0);
 	config_free(&config);
 }
 END_TEST
+
+START_TEST(an_empty_folder_is_no_file)
+{
+	struct config config;
+
+	put("d/readme", "none yet\n");
+	ck_assert_msg(load_folder(&config) == 0, "%s", conf_error);
+	ck_assert_uint_eq(config.template_count, 1);
+	config_free(&config);
+}
+END_TEST
+
+START_TEST(any_file_means_that_nothing_else_is_managed)
+{
+	const char *name = _i == 0 ? "c.conf" : "d/1.conf";
+	struct config config;
+
+	put(name, "; nothing\n");
+	ck_assert_msg(load_folder(&config) == 0, "%s", conf_error);
+	ck_assert_uint_eq(config.template_count, 0);
+	config_free(&config);
+}
+END_TEST
+
+/* Its target is on a disk that is not mounted yet, perhaps: that is not "no file". */
+START_TEST(a_link_that_leads_nowhere_is_told)
+{
+	struct config config;
+	char path[128], expected[256];
+
+	snprintf(path, sizeof(path), "%s/c.conf", folder);
+	ck_assert_int_eq(symlink("nowhere", path), 0);
+	ck_assert_int_eq(load_folder(&config), -ENOENT);
+	snprintf(expected, sizeof(expected), "%s: cannot read it: No such file or directory", path);
+	ck_assert_str_eq(conf_error, expected);
+}
+END_TEST
+
+/* ---- several files ---- */
 
 START_TEST(drop_ins_are_read_in_the_order_of_their_names)
 {
@@ -269,9 +333,13 @@ main(void)
 	tcase_add_test(defaults, missing_environment_matters_only_where_it_is_needed);
 	tcase_add_test(defaults, options_win_over_the_files_and_obey_the_same_rules);
 	tcase_add_test(defaults, ports_are_revocable_only_with_the_capability);
-	tcase_add_test(defaults, files_that_are_not_there_mean_no_ports);
+	tcase_add_test(defaults, without_any_file_every_usb_port_is_managed);
+	tcase_add_test(defaults, without_any_file_nothing_is_managed_by_who_cannot_revoke);
 	suite_add_tcase(suite, defaults);
 	tcase_add_checked_fixture(files, make_folder, remove_folder);
+	tcase_add_test(files, an_empty_folder_is_no_file);
+	tcase_add_loop_test(files, any_file_means_that_nothing_else_is_managed, 0, 2);
+	tcase_add_test(files, a_link_that_leads_nowhere_is_told);
 	tcase_add_test(files, drop_ins_are_read_in_the_order_of_their_names);
 	tcase_add_test(files, faults_across_files_name_both_places);
 	tcase_add_test(files, a_drop_in_that_cannot_be_read_is_told);

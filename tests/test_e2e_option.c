@@ -89,7 +89,8 @@ START_TEST(printed_configuration_is_complete_and_good)
 	ck_assert_str_eq(out, "");
 	ck_assert_str_eq(err, "");
 	ck_assert_int_eq(RUN("-c", support_path("conf"), PATHS, "--print-config"), 0);
-	ck_assert_ptr_nonnull(strstr(out, "[port modem0]\ndevice = /dev/modem0\nbaud = 115200\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(out, "[port modem0]\ndevice = /dev/modem0\n; usb-serial is not set\n"));
 	ck_assert_ptr_nonnull(strstr(out, support_socket));
 	write_file("printed", out);
 	ck_assert_int_eq(RUN("-c", support_path("printed"), "--check-config"), 0);
