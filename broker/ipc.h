@@ -17,8 +17,10 @@
 enum ipc_type {
 	/* supervisor -> broker and keepers */
 	IPC_CONFIG = 1, /* fd: a memfd with the text of the configuration (config_read), at
-			 * the start and again at each reload. To the broker the first time: flag:
-			 * become the user `number` and the group `token` */
+			 * the start and again at each change; id: how often the files have been
+			 * read anew: it rises with a reload, not with what is plugged in. To the
+			 * broker the first time: flag: become the user `number` and the group
+			 * `token` */
 
 	/* supervisor -> broker */
 	IPC_LISTEN,  /* fd: the listening socket; number: the first token; flag: a restart, wait for
@@ -29,6 +31,8 @@ enum ipc_type {
 	IPC_INSPECTOR, /* fd: the channel to the inspector. A new one: the old inspector has been
 			* replaced; ask everything again. */
 
+	IPC_PING, /* id: answered at once by IPC_PONG with that id */
+
 	/* supervisor -> inspector: IPC_CONFIG, IPC_BROKER, and for each port */
 	IPC_INSPECT_ROSTER, /* text: a port's name; fd: its roster (whose descriptions are leases,
 			     * not foreign). A new one replaces the old. */
@@ -37,6 +41,9 @@ enum ipc_type {
 	IPC_LOOKUP, /* id, text: port, token: the live lease, number: pid << 32 | the holder's pid
 		     * or 0. Does that process belong to the holder: is it his descendant, or has it
 		     * a description of that lease open? */
+	IPC_PONG,   /* id */
+	IPC_SERVES, /* number: how many ports are absent or faulted. Once it serves clients, and
+		     * whenever that number has changed */
 
 	/* supervisor -> keeper */
 	IPC_ROSTER,    /* fd: the port's roster, an epoll instance; before IPC_BROKER */
@@ -70,9 +77,11 @@ enum ipc_type {
 	IPC_TURNAROUND, /* id, token, flag: IPC_TURN_*; number: enum lease_reason of the lease that
 			 * ended, LEASE_NONE if none did. Clean the port; a message that arrives
 			 * meanwhile with IPC_TURN_REVOKE ends its drain. */
-	IPC_OWN,  /* not answered. flag: 0: give the outward locks (TIOCEXCL, flock, lock file) up
-		   * and take none (disabled: somebody is to work on the port by other means);
-		   * 1: as the configuration says. The keeper starts with 1. */
+	IPC_OWN,    /* not answered. flag: 0: give the outward locks (TIOCEXCL, flock, lock file) up
+		     * and take none (disabled: somebody is to work on the port by other means);
+		     * 1: as the configuration says. The keeper starts with 1. */
+	IPC_ACCEPT, /* not answered. Whatever device is at the path now is the port's, even if it is
+		     * another one than before */
 	IPC_MEMO, /* not answered. text: for the keeper to keep and to send back, as IPC_MEMO, after
 		   * each REPORT; "": nothing (the default, which is not sent) */
 	IPC_CHECK, /* id: read the roster now: IPC_GONE or IPC_COUNT if it tells something new, then
@@ -137,7 +146,8 @@ enum ipc_type {
 
 #define IPC_FOREIGN_HELD  0x1u /* somebody has it */
 #define IPC_FOREIGN_BLIND 0x2u /* some processes can't be seen: who holds it may be one of them */
-#define IPC_FOREIGN_LOGIN 0x4u /* he offers a login on it (a getty), and would come back at once */
+#define IPC_FOREIGN_LOGIN 0x4u /* he offers a login on it (a getty), and would come back at once   \
+				*/
 
 /* What is not said to be used is 0. */
 struct ipc_message {

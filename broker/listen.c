@@ -1,6 +1,7 @@
 /*
- * listen.c - the socket, its lock and the epoch. A lock file is removed at the end, so whoever gets
- * the lock makes sure that the file under that name is still the one that he locked.
+ * listen.c - the socket, bound here or taken over from the service manager, its lock and the epoch.
+ * A lock file is removed at the end, so whoever gets the lock makes sure that the file under that
+ * name is still the one that he locked.
  */
 #include "listen.h"
 
@@ -38,6 +39,7 @@ listen_init(struct listen *l)
 {
 	l->socket = l->lock = l->state = l->state_lock = -1;
 	l->path = NULL;
+	l->is_passed = false;
 }
 
 /* mkdir -p. */
@@ -137,10 +139,27 @@ take_lock(struct listen *l, char *error)
 	return 0;
 }
 
+/* Does the system's service manager listen there, to start comleased for whoever connects? */
+static bool
+is_managed(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct ucred peer = { .pid = 0 };
+	socklen_t size = sizeof(peer);
+
+	if (fd < 0)
+		return false;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		peer.pid = 0;
+	close(fd);
+	return peer.pid == 1 && getpid() != 1;
+}
+
 /* The socket of one that was killed; ours, as we have the lock. What is no socket is nobody's to
  * remove. */
 static int
-remove_old(const struct listen *l, char *error)
+remove_old(const struct listen *l, const struct sockaddr_un *address, char *error)
 {
 	struct stat st;
 
@@ -149,6 +168,12 @@ remove_old(const struct listen *l, char *error)
 	if (!S_ISSOCK(st.st_mode))
 		return fail(error, -EEXIST,
 			    "%s: there already, and no socket; name another one with -s", l->path);
+	if (is_managed(address))
+		return fail(error, -EADDRINUSE,
+			    "%s: systemd listens there, to start comleased; use that one "
+			    "(systemctl start comleased), or stop the unit (systemctl stop "
+			    "comleased.socket), or use another socket (-s)",
+			    l->path);
 	unlink(l->path);
 	return 0;
 }
@@ -164,7 +189,7 @@ bind_socket(struct listen *l, const struct config *config, gid_t group, char *er
 			    "%s: longer than the %zu bytes of a socket's path", l->path,
 			    sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, l->path);
-	result = remove_old(l, error);
+	result = remove_old(l, &address, error);
 	if (result < 0)
 		return result;
 	l->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -177,6 +202,46 @@ bind_socket(struct listen *l, const struct config *config, gid_t group, char *er
 	    (group != (gid_t)-1 && chown(l->path, (uid_t)-1, group) < 0) ||
 	    chmod(l->path, config->mode) < 0 || listen(l->socket, BACKLOG) < 0)
 		return fail(error, -errno, "%s: %s", l->path, strerror(errno));
+	return 0;
+}
+
+/* The same file, however its path is written. */
+static bool
+is_same_path(const char *a, const char *b)
+{
+	struct stat st, other;
+
+	return strcmp(a, b) == 0 || (stat(a, &st) == 0 && stat(b, &other) == 0 &&
+				     st.st_dev == other.st_dev && st.st_ino == other.st_ino);
+}
+
+/* Permissions and backlog are its maker's; so is the peer that clients see. */
+static int
+take_socket(struct listen *l, char *error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNSPEC };
+	socklen_t length = sizeof(address) - 1, size = sizeof(int);
+	int type = 0, listens = 0, flags = fcntl(l->socket, F_GETFL), off = 0;
+
+	/* the path may fill all of sun_path; the last byte stays 0 */
+	if (getsockname(l->socket, (struct sockaddr *)&address, &length) < 0 ||
+	    getsockopt(l->socket, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+	    getsockopt(l->socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 ||
+	    address.sun_family != AF_UNIX || type != SOCK_STREAM || !listens)
+		return fail(error, -EINVAL,
+			    "the socket that was passed to comleased is no listening Unix stream "
+			    "socket; it needs \"ListenStream=%s\" in comleased.socket",
+			    l->path);
+	if (!is_same_path(address.sun_path, l->path))
+		return fail(error, -EINVAL,
+			    "%s: this is the socket of the configuration, but the one that was "
+			    "passed to comleased is %s; let both be the same (\"socket =\" in the "
+			    "configuration, \"ListenStream=\" in comleased.socket)",
+			    l->path,
+			    address.sun_path[0] != '\0' ? address.sun_path : "one without a path");
+	if (flags < 0 || fcntl(l->socket, F_SETFL, flags | O_NONBLOCK) < 0)
+		return fail(error, -errno, "%s: %s", l->path, strerror(errno));
+	setsockopt(l->socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 	return 0;
 }
 
@@ -205,11 +270,13 @@ lock_state(struct listen *l, const char *directory, char *error)
 }
 
 int
-listen_open(struct listen *l, const struct config *config, gid_t group,
+listen_open(struct listen *l, const struct config *config, gid_t group, int passed,
 	    char error[CONFIG_ERROR_MAX])
 {
 	int result;
 
+	l->socket = passed;
+	l->is_passed = passed >= 0;
 	l->path = strdup(config->socket);
 	if (l->path == NULL)
 		return fail(error, -ENOMEM, "no memory");
@@ -221,7 +288,8 @@ listen_open(struct listen *l, const struct config *config, gid_t group,
 	if (result == 0)
 		result = lock_state(l, config->state_dir, error);
 	if (result == 0)
-		result = bind_socket(l, config, group, error);
+		result =
+		    l->is_passed ? take_socket(l, error) : bind_socket(l, config, group, error);
 	return result;
 }
 
@@ -294,7 +362,8 @@ listen_close(struct listen *l)
 	char *lock;
 
 	if (l->socket >= 0) {
-		unlink(l->path);
+		if (!l->is_passed)
+			unlink(l->path);
 		close(l->socket);
 	}
 	if (l->lock >= 0) {

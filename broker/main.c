@@ -137,6 +137,18 @@ make_absolute(const char *path, char **absolute)
 	return n < 0 ? -1 : 0;
 }
 
+/* What a section means that is no port by itself. */
+static void
+print_templates(const struct config *config, const char *comment)
+{
+	size_t i;
+
+	for (i = 0; i < config->template_count; i++)
+		printf("%s[port %s]: each USB serial device that no other section means becomes a "
+		       "port under its stable name, if that fits\n",
+		       comment, config->templates[i].name);
+}
+
 static int
 run(const struct options *o)
 {
@@ -149,6 +161,7 @@ run(const struct options *o)
 		return EX_CONFIG;
 	}
 	if (o->check || o->print) {
+		print_templates(&config, o->print ? "; " : "");
 		status = o->print && config_print(&config, stdout) < 0 ? EX_IOERR : EX_OK;
 		config_free(&config);
 		return status;

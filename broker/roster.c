@@ -172,8 +172,8 @@ is_same_list(const struct roster_entry *a, const struct roster_entry *b, int n)
 	return true;
 }
 
-static bool
-same_node(const struct statx *st, const struct roster_entry *entry)
+bool
+roster_entry_is_of(const struct roster_entry *entry, const struct statx *st)
 {
 	return st->stx_ino == entry->inode &&
 	       ((uint64_t)st->stx_dev_major << 20 | st->stx_dev_minor) == entry->device;
@@ -195,7 +195,7 @@ compare_all(DIR *dir, pid_t pid, int roster, const struct roster_entry *entries,
 				    STATX_INO, &st) < 0))
 			continue;
 		for (i = 0; i < n; i++) {
-			r = n == 1 || same_node(&st, &entries[i])
+			r = n == 1 || roster_entry_is_of(&entries[i], &st)
 				? same_description(pid, atoi(d->d_name), self, roster, &entries[i])
 				: 0;
 			if (r != 0)

@@ -38,6 +38,10 @@ int roster_read_list(int list, struct roster_entry *entries, size_t max);
 /* The same in one call: about 8 us. */
 int roster_read(int roster, struct roster_entry *entries, size_t max);
 
+/* Is that a description of the node that this tells of (stx_ino and the device)? */
+struct statx;
+bool roster_entry_is_of(const struct roster_entry *, const struct statx *);
+
 /* Takes what the roster has to say (hang-ups), so that it is quiet again: how many, or -errno. */
 int roster_take_events(int roster);
 

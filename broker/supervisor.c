@@ -5,7 +5,8 @@
  *
  * The idea: what must survive a crash of the others is held here and is only descriptors: the
  * listening socket (connections queue up in it while a broker starts) and each port's roster (the
- * kernel's record of the live lease). Channels are not kept: a process that starts gets fresh ones,
+ * kernel's record of the live lease). A service manager that can holds both once more, over our own
+ * end. Channels are not kept: a process that starts gets fresh ones,
  * both ends at once, so what was under way to its predecessor ends with it and is never read twice.
  */
 #include "supervisor_internal.h"
@@ -26,16 +27,13 @@
 
 /* ---- reload ---- */
 
-/* What has gone or has another device goes; what is new comes; the rest is told. */
-static void
-apply_config(struct supervisor *s, struct config *new)
+void
+supervisor_apply(struct supervisor *s, const struct config *old)
 {
 	const struct config_port *port;
-	struct config old = s->config;
 	struct keeper *k, *next;
 	size_t i;
 
-	s->config = *new;
 	/* before the broker, who will ask it about the new ports */
 	supervisor_tell_config(s, &s->inspector);
 	supervisor_tell_config(s, &s->broker);
@@ -44,7 +42,7 @@ apply_config(struct supervisor *s, struct config *new)
 		if (k->removed)
 			continue;
 		port = config_find(&s->config, k->name);
-		if (port != NULL && config_same_device(port, config_find(&old, k->name)))
+		if (port != NULL && config_same_device(port, config_find(old, k->name)))
 			supervisor_tell_config(s, &k->child);
 		else
 			supervisor_remove_keeper(s, k);
@@ -52,49 +50,37 @@ apply_config(struct supervisor *s, struct config *new)
 	for (i = 0; i < s->config.port_count; i++)
 		if (supervisor_find_keeper(s, s->config.ports[i].name) == NULL)
 			supervisor_add_keeper(s, s->config.ports[i].name);
-	config_free(&old);
-}
-
-/* Each line of a message about the configuration on a line of its own. */
-static void
-log_lines(const char *text)
-{
-	char *copy = strdup(text), *line, *rest = copy;
-
-	if (copy == NULL)
-		return;
-	while ((line = strsep(&rest, "\n")) != NULL)
-		if (*line != '\0')
-			log_line("%s", line);
-	free(copy);
+	store_sweep(s, &s->written);
+	supervisor_notify_status(s);
 }
 
 static void
 reload(struct supervisor *s)
 {
-	char error[CONFIG_ERROR_MAX];
 	struct config new;
-	int fd;
+	char error[CONFIG_ERROR_MAX];
+	int result;
 
+	supervisor_notify_reload(s);
 	if (supervisor_load(s->options, &new, error) < 0) {
-		log_lines(error);
+		supervisor_log_lines(error);
 		log_line("reload result=refused; the old configuration stays");
+		supervisor_notify_reloaded(s, error);
 		return;
 	}
 	if (strcmp(new.socket, s->config.socket) != 0 ||
 	    strcmp(new.state_dir, s->config.state_dir) != 0 || new.mode != s->config.mode)
 		log_line("reload: socket, mode, state-dir, user and group change at the next start "
 			 "only");
-	fd = supervisor_config_file(&new);
-	if (fd < 0) {
-		log_line("reload error=%s; the old configuration stays", strerror(-fd));
+	result = supervisor_hotplug_reload(s, &new);
+	if (result < 0) {
+		log_line("reload error=%s; the old configuration stays", strerror(-result));
 		config_free(&new);
+		supervisor_notify_reloaded(s, strerror(-result));
 		return;
 	}
-	close(s->config_fd);
-	s->config_fd = fd;
-	apply_config(s, &new);
 	log_line("reload result=done ports=%zu", s->config.port_count);
+	supervisor_notify_reloaded(s, NULL);
 }
 
 /* ---- the loop ---- */
@@ -112,15 +98,19 @@ restart_due(struct supervisor *s)
 	for (k = s->keepers; k != NULL; k = k->next)
 		if (!k->removed && k->child.pidfd < 0 && k->child.restart_ms <= now)
 			supervisor_start_keeper(s, k);
+	supervisor_hotplug_retry(s);
+	watchdog_check(s);
 }
 
 static int
 timeout_ms(const struct supervisor *s)
 {
-	uint64_t next = UINT64_MAX, now = clock_now_ms();
+	uint64_t next = s->replan_ms, now = clock_now_ms();
 	const struct keeper *k;
 
-	if (s->broker.pidfd < 0)
+	if (watchdog_due(s) < next)
+		next = watchdog_due(s);
+	if (s->broker.pidfd < 0 && s->broker.restart_ms < next)
 		next = s->broker.restart_ms;
 	if (s->inspector.pidfd < 0 && s->inspector.restart_ms < next)
 		next = s->inspector.restart_ms;
@@ -163,7 +153,7 @@ keeper_ended(struct supervisor *s, struct keeper *k)
 		supervisor_free_keeper(s, k);
 }
 
-#define FIXED_FDS 4
+#define FIXED_FDS 5
 
 /* One round: descriptors in a fixed order, then the keepers'. */
 static int
@@ -179,6 +169,8 @@ run_once(struct supervisor *s)
 	fds[1] = (struct pollfd){ .fd = s->broker.channel, .events = POLLIN };
 	fds[2] = (struct pollfd){ .fd = s->broker.pidfd, .events = POLLIN };
 	fds[3] = (struct pollfd){ .fd = s->inspector.pidfd, .events = POLLIN };
+	fds[4] = (struct pollfd){ .fd = s->hotplug != NULL ? hotplug_fd(s->hotplug) : -1,
+				  .events = POLLIN };
 	for (k = s->keepers; k != NULL; k = k->next)
 		fds[n++] = (struct pollfd){ .fd = k->child.pidfd, .events = POLLIN };
 	if (poll(fds, n, timeout_ms(s)) > 0) {
@@ -193,12 +185,29 @@ run_once(struct supervisor *s)
 			note_end(&s->broker, "broker", "");
 		if (fds[3].revents != 0)
 			note_end(&s->inspector, "inspector", "");
+		if (fds[4].revents != 0)
+			supervisor_hotplug_event(s);
 		if (fds[0].revents != 0)
 			take_signals(s);
 	}
 	free(fds);
 	restart_due(s);
 	return 0;
+}
+
+static void
+say_no_port(const struct supervisor *s)
+{
+	if (s->written.template_count > 0 && s->hotplug != NULL)
+		log_line("no port yet: each USB serial device that is plugged in becomes one");
+	else
+		log_line("no port is configured: add a section \"[port NAME]\" with \"device = "
+			 "PATH\" to %s, then send SIGHUP%s",
+			 s->options->file != NULL ? s->options->file
+						  : "/etc/comlease/comlease.conf",
+			 s->options->file == NULL && geteuid() != 0
+			     ? "; or to a file of your own, and name it with -c"
+			     : "");
 }
 
 static int
@@ -212,25 +221,25 @@ start(struct supervisor *s)
 	result = supervisor_prepare(s, &group);
 	if (result != EX_OK)
 		return result;
-	result = listen_open(&s->listen, &s->config, group, error);
+	result = listen_open(&s->listen, &s->config, group, supervisor_passed_socket(s), error);
 	if (result < 0) {
 		log_line("%s", error);
-		return result == -EADDRINUSE ? EX_UNAVAILABLE : EX_OSERR;
+		return result == -EADDRINUSE ? EX_UNAVAILABLE
+		       : result == -EINVAL   ? EX_CONFIG
+					     : EX_OSERR;
 	}
+	result = supervisor_hotplug_start(s);
+	if (result != EX_OK)
+		return result;
 	supervisor_start_inspector(s);
 	for (i = 0; i < s->config.port_count; i++)
 		if (supervisor_add_keeper(s, s->config.ports[i].name) < 0)
 			return EX_OSERR;
+	store_sweep(s, &s->written);
 	supervisor_start_broker(s);
 	log_line("start socket=%s ports=%zu", s->config.socket, s->config.port_count);
 	if (s->config.port_count == 0)
-		log_line("no port is configured: add a section \"[port NAME]\" with \"device = "
-			 "PATH\" to %s, then send SIGHUP%s",
-			 s->options->file != NULL ? s->options->file
-						  : "/etc/comlease/comlease.conf",
-			 s->options->file == NULL && geteuid() != 0
-			     ? "; or to a file of your own, and name it with -c"
-			     : "");
+		say_no_port(s);
 	return EX_OK;
 }
 
@@ -238,25 +247,34 @@ int
 supervisor_main(const struct supervisor_options *options, struct config *config)
 {
 	struct supervisor s = {
-		.options = options, .config = *config, .config_fd = -1, .signals = -1
+		.options = options,
+		.written = *config,
+		.config = *config,
+		.config_fd = -1,
+		.signals = -1,
+		.replan_ms = UINT64_MAX,
 	};
 	int status;
 
 	listen_init(&s.listen);
 	child_init(&s.broker);
 	child_init(&s.inspector);
+	notify_begin(&s.notify);
 	status = start(&s);
 	while (status == EX_OK && !s.stopping)
 		if (run_once(&s) < 0)
 			poll(NULL, 0, 100); /* no memory at the moment */
+	if (s.stopping)
+		supervisor_notify_stop(&s);
 	supervisor_stop_children(&s);
 	if (s.stopping)
 		log_line("stop");
+	notify_end(&s.notify);
 	listen_close(&s.listen);
 	if (s.config_fd >= 0)
 		close(s.config_fd);
 	if (s.signals >= 0)
 		close(s.signals);
-	config_free(&s.config);
+	supervisor_hotplug_stop(&s);
 	return status;
 }

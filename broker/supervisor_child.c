@@ -1,6 +1,6 @@
 /*
  * supervisor_child.c - the supervisor's children: started, connected with one another, told of the
- * configuration, asked nothing, ended.
+ * configuration, heard, ended.
  */
 #include "supervisor_internal.h"
 #include "clock.h"
@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,9 +24,8 @@
 
 /* ---- what the children are told ---- */
 
-/* A child that can't be written to is one that ends or hangs: the pidfd decides. */
-static void
-tell(const struct child *child, const struct ipc_message *message, int fd)
+void
+supervisor_tell(const struct child *child, const struct ipc_message *message, int fd)
 {
 	int error;
 
@@ -54,7 +51,7 @@ reopen(int fd)
 void
 supervisor_tell_config(const struct supervisor *s, const struct child *child)
 {
-	struct ipc_message m = { .type = IPC_CONFIG };
+	struct ipc_message m = { .type = IPC_CONFIG, .id = s->readings };
 	int fd = reopen(s->config_fd);
 
 	if (fd < 0) {
@@ -66,7 +63,7 @@ supervisor_tell_config(const struct supervisor *s, const struct child *child)
 		m.token = s->broker_gid;
 		m.flag = s->broker_drops;
 	}
-	tell(child, &m, fd);
+	supervisor_tell(child, &m, fd);
 	close(fd);
 }
 
@@ -84,20 +81,19 @@ connect_keeper(const struct supervisor *s, const struct keeper *k)
 		return;
 	}
 	memcpy(to_broker.text, k->name, sizeof(k->name));
-	tell(&s->broker, &to_broker, a);
-	tell(&k->child, &to_keeper, b);
+	supervisor_tell(&s->broker, &to_broker, a);
+	supervisor_tell(&k->child, &to_keeper, b);
 	close(a);
 	close(b);
 }
 
-/* Which descriptions of that port are leases. */
-static void
-show_roster(const struct supervisor *s, const struct keeper *k)
+void
+supervisor_show_roster(const struct supervisor *s, const struct keeper *k)
 {
 	struct ipc_message m = { .type = IPC_INSPECT_ROSTER };
 
 	memcpy(m.text, k->name, sizeof(k->name));
-	tell(&s->inspector, &m, k->roster);
+	supervisor_tell(&s->inspector, &m, k->roster);
 }
 
 static void
@@ -113,8 +109,8 @@ connect_inspector(const struct supervisor *s)
 		log_line("channel inspector error=%s", strerror(errno));
 		return;
 	}
-	tell(&s->broker, &to_broker, a);
-	tell(&s->inspector, &to_inspector, b);
+	supervisor_tell(&s->broker, &to_broker, a);
+	supervisor_tell(&s->inspector, &to_inspector, b);
 	close(a);
 	close(b);
 }
@@ -134,7 +130,7 @@ supervisor_start_inspector(struct supervisor *s)
 	supervisor_tell_config(s, &s->inspector);
 	for (k = s->keepers; k != NULL; k = k->next)
 		if (!k->removed)
-			show_roster(s, k);
+			supervisor_show_roster(s, k);
 	connect_inspector(s);
 }
 
@@ -152,10 +148,10 @@ supervisor_start_keeper(struct supervisor *s, struct keeper *k)
 	}
 	log_debug("start keeper=%s pid=%ld", k->name, (long)k->child.pid);
 	supervisor_tell_config(s, &k->child);
-	tell(&k->child, &memory, k->memory);
-	tell(&k->child, &roster, k->roster);
+	supervisor_tell(&k->child, &memory, k->memory);
+	supervisor_tell(&k->child, &roster, k->roster);
 	if (k->memo >= 0)
-		tell(&k->child, &memo, k->memo);
+		supervisor_tell(&k->child, &memo, k->memo);
 	connect_keeper(s, k);
 }
 
@@ -182,128 +178,16 @@ supervisor_start_broker(struct supervisor *s)
 	log_debug("start broker pid=%ld epoch=%u", (long)s->broker.pid, epoch);
 	m.number = (uint64_t)epoch << 32 | 1;
 	m.flag = restart;
-	tell(&s->broker, &m, s->listen.socket);
+	supervisor_tell(&s->broker, &m, s->listen.socket);
 	supervisor_tell_config(s, &s->broker);
 	connect_inspector(s);
 	for (k = s->keepers; k != NULL; k = k->next)
 		if (!k->removed)
 			connect_keeper(s, k);
+	watchdog_begin(s);
 }
 
-/* ---- the set of keepers ---- */
-
-struct keeper *
-supervisor_find_keeper(const struct supervisor *s, const char *name)
-{
-	struct keeper *k;
-
-	for (k = s->keepers; k != NULL; k = k->next)
-		if (!k->removed && strcmp(k->name, name) == 0)
-			return k;
-	return NULL;
-}
-
-static void
-memo_name(const struct keeper *k, char name[CONFIG_NAME_MAX + 8])
-{
-	snprintf(name, CONFIG_NAME_MAX + 8, "%s.memo", k->name);
-}
-
-static int
-open_memo(const struct supervisor *s, const struct keeper *k)
-{
-	char name[CONFIG_NAME_MAX + 8];
-	int fd;
-
-	memo_name(k, name);
-	fd = openat(s->listen.state, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		log_line("memo file=%s/%s error=%s", s->config.state_dir, name, strerror(errno));
-	return fd;
-}
-
-/* An empty one is not left behind; that of a port that is no more isn't either. */
-static void
-close_memo(const struct supervisor *s, struct keeper *k)
-{
-	char name[CONFIG_NAME_MAX + 8];
-	struct stat st;
-
-	if (k->memo < 0)
-		return;
-	memo_name(k, name);
-	if (k->removed || (fstat(k->memo, &st) == 0 && st.st_size == 0))
-		unlinkat(s->listen.state, name, 0);
-	close(k->memo);
-	k->memo = -1;
-}
-
-/* What is held for its keepers. */
-static void
-forget(const struct supervisor *s, struct keeper *k)
-{
-	close_memo(s, k);
-	if (k->roster >= 0)
-		close(k->roster);
-	if (k->memory >= 0)
-		close(k->memory);
-	if (k->list >= 0)
-		close(k->list);
-	k->roster = k->memory = k->list = -1;
-}
-
-int
-supervisor_add_keeper(struct supervisor *s, const char *name)
-{
-	struct keeper *k = calloc(1, sizeof(*k));
-
-	if (k == NULL)
-		return -ENOMEM;
-	child_init(&k->child);
-	k->list = k->memo = -1;
-	k->roster = roster_new();
-	k->memory = memfd_create("keeper", MFD_CLOEXEC);
-	if (k->roster < 0 || k->memory < 0) {
-		log_line("roster port=%s error=%s", name,
-			 strerror(k->roster < 0 ? -k->roster : errno));
-		forget(s, k);
-		free(k);
-		return -EMFILE;
-	}
-	k->list = roster_open_list(k->roster);
-	memcpy(k->name, name, strlen(name) + 1);
-	k->memo = open_memo(s, k);
-	k->next = s->keepers;
-	s->keepers = k;
-	s->keeper_count++;
-	show_roster(s, k);
-	supervisor_start_keeper(s, k);
-	return 0;
-}
-
-void
-supervisor_free_keeper(struct supervisor *s, struct keeper *k)
-{
-	struct keeper **link;
-
-	for (link = &s->keepers; *link != k; link = &(*link)->next)
-		;
-	*link = k->next;
-	s->keeper_count--;
-	free(k);
-}
-
-void
-supervisor_remove_keeper(struct supervisor *s, struct keeper *k)
-{
-	k->removed = true;
-	child_stop(&k->child);
-	forget(s, k);
-	if (k->child.pidfd < 0)
-		supervisor_free_keeper(s, k); /* else once it is reaped */
-}
-
-/* ---- what the broker asks ---- */
+/* ---- what the broker says ---- */
 
 static bool
 has_open(const struct keeper *k, uint64_t token, pid_t pid)
@@ -322,7 +206,7 @@ answer(struct supervisor *s, const struct ipc_message *question)
 
 	memcpy(m.text, question->text, sizeof(m.text));
 	m.flag = k != NULL && (kin_is_descendant(pid, holder) || has_open(k, question->token, pid));
-	tell(&s->broker, &m, -1);
+	supervisor_tell(&s->broker, &m, -1);
 }
 
 void
@@ -337,6 +221,10 @@ supervisor_hear_broker(struct supervisor *s)
 			close(fd);
 		if (m.type == IPC_LOOKUP)
 			answer(s, &m);
+		else if (m.type == IPC_PONG)
+			watchdog_answered(s, m.id);
+		else if (m.type == IPC_SERVES)
+			supervisor_notify_served(s, m.number);
 	}
 }
 
@@ -375,8 +263,6 @@ supervisor_stop_children(struct supervisor *s)
 		wait_for(&k->child, until);
 	wait_for(&s->inspector, until);
 	wait_for(&s->broker, until);
-	while (s->keepers != NULL) {
-		forget(s, s->keepers);
+	while (s->keepers != NULL)
 		supervisor_free_keeper(s, s->keepers);
-	}
 }

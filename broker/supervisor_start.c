@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -139,10 +140,29 @@ supervisor_prepare(struct supervisor *s, gid_t *socket_group)
 	if (find_broker_user(s) < 0 || find_socket_group(&s->config, socket_group) < 0)
 		return EX_CONFIG;
 	raise_limits();
-	s->config_fd = supervisor_config_file(&s->config);
 	s->signals = open_signals();
-	if (s->config_fd >= 0 && s->signals >= 0)
+	if (s->signals >= 0)
 		return EX_OK;
 	log_line("start error=%s", strerror(errno));
 	return EX_OSERR;
+}
+
+/* It is called by its unit's name; where that is another one, it is the only socket. */
+int
+supervisor_passed_socket(struct supervisor *s)
+{
+	int fd = notify_take(&s->notify, "comleased.socket");
+	const struct notify_fd *only = NULL;
+	size_t i, sockets = 0;
+	struct stat st;
+
+	if (fd < 0)
+		fd = notify_take(&s->notify, "comlease");
+	for (i = 0; fd < 0 && i < s->notify.fd_count; i++) {
+		if (fstat(s->notify.fds[i].fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+			continue;
+		only = &s->notify.fds[i];
+		sockets++;
+	}
+	return fd < 0 && sockets == 1 ? notify_take(&s->notify, only->name) : fd;
 }
