@@ -35,6 +35,8 @@ const struct cli_command cli_commands[] = {
 	{ "idle", idle_main, idle_help },
 	{ "monitor", monitor_main, monitor_help },
 	{ "spy", spy_main, spy_help },
+	{ "ports", ports_main, ports_help },
+	{ "doctor", doctor_main, doctor_help },
 	{ NULL, NULL, NULL },
 };
 
@@ -59,6 +61,9 @@ static const char help[] =
     "  comlease evict PORT                  take it from whoever did not ask comlease\n"
     "  comlease disable PORT [REASON...]    let nobody have it, for maintenance\n"
     "  comlease enable PORT                 put it into use again\n"
+    "\n"
+    "  comlease ports                       what this machine has, and how to add it\n"
+    "  comlease doctor                      what is wrong here, and what mends it\n"
     "\n"
     "  -s, --socket SOCKET   the broker's socket (also COMLEASE_SOCKET; default\n"
     "                        /run/comlease/comlease.sock, else the user's own broker)\n"

@@ -11,7 +11,8 @@
 /* Exit statuses; those from sysexits.h have the values of that file. comlease(1) documents them. */
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_NO = 1, /* who: nobody has it; revoke, evict, handoff, busy: there is nothing to do */
+	CLI_NO = 1, /* who: nobody has it; revoke, evict, handoff, busy: there is nothing to do;
+		     * doctor: something is wrong */
 	CLI_USAGE = 64,
 	CLI_NO_PORT = 66,
 	CLI_NO_BROKER = 69,
@@ -74,10 +75,12 @@ int handoff_main(struct cli *, int argc, char **argv);
 int busy_main(struct cli *, int argc, char **argv);
 int idle_main(struct cli *, int argc, char **argv);
 int spy_main(struct cli *, int argc, char **argv);
+int ports_main(struct cli *, int argc, char **argv);
+int doctor_main(struct cli *, int argc, char **argv);
 
 extern const char status_help[], who_help[], run_help[], monitor_help[], revoke_help[];
 extern const char bridge_help[];
 extern const char evict_help[], disable_help[], enable_help[], handoff_help[], busy_help[],
-    idle_help[], spy_help[];
+    idle_help[], spy_help[], ports_help[], doctor_help[];
 
 #endif

@@ -24,7 +24,7 @@ _comlease_labels() {
 _comlease() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	local i word command='' port='' socket='' words=0 ended=
-	local commands='status run bridge who revoke monitor spy evict disable enable handoff busy idle'
+	local commands='status run bridge who revoke monitor spy evict disable enable handoff busy idle ports doctor'
 	local common='-s --socket -h --help'
 	COMPREPLY=()
 
@@ -91,6 +91,8 @@ _comlease() {
 	revoke:-*) word="--token --reason $common" ;;
 	evict:-*) word="--term $common" ;;
 	handoff:-*) word="--to $common" ;;
+	ports:-*) word="--config --json $common" ;;
+	doctor:-*) word="--quiet --json $common" ;;
 	spy:-*) word="--hex --raw --pid $common" ;;
 	disable:-* | enable:-* | busy:-* | idle:-*) word=$common ;;
 	run:-*) word="--nonblock --wait --late-status --priority --label --class --standby --yield-signal \

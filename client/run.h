@@ -9,6 +9,7 @@
 #include "cli.h"
 
 #include <comlease.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -43,6 +44,9 @@ int run_preload(void);
 
 /* Takes the shim, that of a run around this one, out of LD_PRELOAD. */
 int run_no_preload(void);
+
+/* The folder of libcomlease-shim.so, where it is or should be. */
+void run_shim_folder(char folder[PATH_MAX]);
 
 /* Does LD_PRELOAD reach 32-bit programs too? Otherwise ld.so says of the shim that it cannot be
  * preloaded into them, and they open ports without it. */

@@ -28,8 +28,8 @@
 
 /* The folder of the shim: that of the executable in the build tree; the lib beside its bin,
  * wherever an installed tree was copied to; else where it was installed. */
-static void
-find_folder(char folder[PATH_MAX])
+void
+run_shim_folder(char folder[PATH_MAX])
 {
 	static const char *const beside[] = { "", "/lib" };
 	ssize_t n = readlink("/proc/self/exe", folder, PATH_MAX - sizeof "/lib/" SHIM);
@@ -73,7 +73,7 @@ find_shim(char path[PATH_MAX])
 {
 	char folder[PATH_MAX];
 
-	find_folder(folder);
+	run_shim_folder(folder);
 	if (find_both(folder, path))
 		return 0;
 	if (snprintf(path, PATH_MAX, "%s/%s", folder, SHIM) >= PATH_MAX || access(path, R_OK) < 0)
@@ -87,7 +87,7 @@ run_preloads_32(void)
 {
 	char folder[PATH_MAX], path[PATH_MAX];
 
-	find_folder(folder);
+	run_shim_folder(folder);
 	return find_both(folder, path);
 }
 
