@@ -42,42 +42,76 @@ call_number(int fd, unsigned long request, int argument)
 	return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }
 
+/* Some line disciplines (N_NULL, PPP) do not know some of a terminal's requests. */
+static bool
+is_unknown(int error)
+{
+	return error == -EINVAL || error == -ENOTTY || error == -EOPNOTSUPP;
+}
+
 int
 line_probe(int fd)
 {
 	struct termios2 t;
+	int discipline, error = call(fd, TCGETS2, &t);
 
-	return call(fd, TCGETS2, &t);
+	return is_unknown(error) ? call(fd, TIOCGETD, &discipline) : error;
 }
 
 int
-line_release(int fd, bool is_pty, bool discard_output, bool exclusive, const char **step)
+line_probe_lines(int fd)
 {
-	int discipline = N_TTY, error;
+	int lines;
 
-	/* TIOCSETD and the break wait for output that is stopped, without limit: this order */
+	return call(fd, TIOCMGET, &lines);
+}
+
+static int
+restart(int fd, bool discard_output, const char **step)
+{
+	int error;
+
 	*step = "restart its output";
 	error = call_number(fd, TCXONC, TCOON);
 	if (error < 0)
 		return error;
 	*step = "flush it";
-	error = call_number(fd, TCFLSH, discard_output ? TCIOFLUSH : TCIFLUSH);
-	if (error < 0)
-		return error;
-	*step = exclusive ? "set its exclusive mode" : "end its exclusive mode";
-	error = call_number(fd, exclusive ? TIOCEXCL : TIOCNXCL, 0);
-	if (error < 0)
-		return error;
-	*step = "end its break";
-	error = is_pty ? 0 : call_number(fd, TIOCCBRK, 0); /* a pty has none */
-	if (error < 0 && error != -ENOTTY)
-		return error;
+	return call_number(fd, TCFLSH, discard_output ? TCIOFLUSH : TCIFLUSH);
+}
+
+/* That waits for output, as a break does, without limit: so it is restarted and flushed before,
+ * where the other discipline knows how. Only then is everything known. */
+static int
+leave_discipline(int fd, bool discard_output, const char **step)
+{
+	int discipline = N_TTY, error;
+
 	*step = "set its line discipline";
 	error = call(fd, TIOCGETD, &discipline);
 	if (error < 0 || discipline == N_TTY)
 		return error;
+	restart(fd, discard_output, step);
+	*step = "set its line discipline";
 	discipline = N_TTY;
 	return call(fd, TIOCSETD, &discipline);
+}
+
+int
+line_release(int fd, bool is_pty, bool discard_output, bool exclusive, const char **step)
+{
+	int error = leave_discipline(fd, discard_output, step);
+
+	if (error == 0)
+		error = restart(fd, discard_output, step);
+	if (error < 0)
+		return error;
+	*step = exclusive ? "set its exclusive mode" : "end its exclusive mode";
+	error = call_number(fd, exclusive ? TIOCEXCL : TIOCNXCL, 0);
+	if (error < 0 || is_pty)
+		return error;
+	*step = "end its break"; /* a pty has none */
+	error = call_number(fd, TIOCCBRK, 0);
+	return is_unknown(error) ? 0 : error; /* EOPNOTSUPP: a modem that can't (cdc_acm) */
 }
 
 static tcflag_t
@@ -170,8 +204,9 @@ line_save_without_hupcl(int fd, struct line_settings *settings)
 	int error = call(fd, TCGETS2, &t);
 
 	_Static_assert(sizeof(t) <= sizeof(settings->bytes), "it has room");
+	settings->is_known = error == 0;
 	if (error < 0)
-		return error;
+		return is_unknown(error) ? 0 : error;
 	t.c_cflag &= ~(tcflag_t)HUPCL;
 	memcpy(settings->bytes, &t, sizeof(t));
 	return call(fd, TCSETS2, &t);
@@ -183,7 +218,7 @@ line_load(int fd, const struct line_settings *settings)
 	struct termios2 t;
 
 	memcpy(&t, settings->bytes, sizeof(t));
-	return call(fd, TCSETS2, &t);
+	return settings->is_known ? call(fd, TCSETS2, &t) : 0;
 }
 
 /* Hardware divides a clock: 3 % is what a receiver tolerates. */
@@ -224,17 +259,25 @@ reset_serial(int fd)
 {
 	const int touched = ASYNC_SPD_MASK | ASYNC_LOW_LATENCY;
 	struct serial_struct serial;
+	unsigned short closing_wait;
 	int error = call(fd, TIOCGSERIAL, &serial);
 
 	if (error < 0)
-		return error == -ENOTTY || error == -EINVAL ? 0 : error;
-	if ((serial.flags & touched) == 0 && serial.closing_wait == CLOSING_WAIT_DEFAULT)
+		return is_unknown(error) ? 0 : error;
+	closing_wait = serial.closing_wait;
+	if ((serial.flags & touched) == 0 && serial.custom_divisor == 0 &&
+	    closing_wait == CLOSING_WAIT_DEFAULT)
 		return 0;
 	serial.flags &= ~touched;
+	serial.custom_divisor = 0; /* or the next one's SPD_CUST means the last one's speed */
 	serial.closing_wait = CLOSING_WAIT_DEFAULT;
 	error = call(fd, TIOCSSERIAL, &serial);
 	/* without CAP_SYS_ADMIN closing_wait is not ours to change, nor was it the holder's */
-	return error == -EPERM || error == -ENOTTY || error == -EINVAL ? 0 : error;
+	if (error == -EPERM) {
+		serial.closing_wait = closing_wait;
+		error = call(fd, TIOCSSERIAL, &serial);
+	}
+	return error == -EPERM || is_unknown(error) ? 0 : error;
 }
 
 int

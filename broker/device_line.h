@@ -12,17 +12,22 @@
 /* 0, or -errno: is there a tty that answers? (A ttyS without hardware: -EIO.) */
 int line_probe(int fd);
 
-/* What keeps a line from being configured: stopped output, queues, TIOCEXCL (which is set if
- * `exclusive`), break, discipline. In the order in which none of it can block. *step: what failed.
- */
+/* The same of its modem lines; -ENOTTY: it has none. */
+int line_probe_lines(int fd);
+
+/* What keeps a line from being configured: discipline, stopped output, queues, TIOCEXCL (which is
+ * set if `exclusive`), break. In the order in which none of it can block, unless a discipline that
+ * can't flush has output left. *step: what failed. */
 int line_release(int fd, bool is_pty, bool discard_output, bool exclusive, const char **step);
 
 /* All settings of a line. */
 struct line_settings {
+	bool is_known;              /* not where a line discipline has none */
 	_Alignas(8) char bytes[64]; /* termios2 */
 };
 
-/* Keeps the settings, takes HUPCL out of them and off the line; puts them back. 0 or -errno. */
+/* Keeps the settings, takes HUPCL out of them and off the line; puts them back, if they are known.
+ * 0 or -errno. */
 int line_save_without_hupcl(int fd, struct line_settings *);
 int line_load(int fd, const struct line_settings *);
 

@@ -2,13 +2,17 @@
  * test_keeper_line.c - what a keeper sees of a live lease's line (activity, idleness, carrier),
  * what it does with a lease that lingers or whose line is kept, and what it keeps for its broker.
  */
-#include "keeper_disguise.h"
-
-#include <signal.h>
-#include <stdlib.h>
-#include <termios.h>
-
 #include "keeper_rig.h"
+#include "serial_rig.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 #define FAST "hangup-ms = 0\n"
 
@@ -125,20 +129,20 @@ keeper_threads(void)
 
 START_TEST(carrier_is_told_by_its_edges)
 {
+	struct serial_line *line = serial_rig_any();
 	int fd;
 
-	disguise_begin();
 	rig_ready(FAST "busy-by = dcd\n");
 	fd = rig_open(1, true);
 	rig_expect_quiet();
-	line->modem |= TIOCM_CD;
+	serial_set_inputs(line, TIOCM_CD, true);
 	expect_line(1, IPC_LINE_CARRIER);
 	rig_expect_quiet();
 	rig_reconnect();
 	expect_line(1, IPC_LINE_CARRIER);
-	line->modem &= ~TIOCM_CD;
+	serial_set_inputs(line, TIOCM_CD, false);
 	expect_line(1, 0);
-	line->modem |= TIOCM_CD;
+	serial_set_inputs(line, TIOCM_CD, true);
 	expect_line(1, IPC_LINE_CARRIER);
 	close(fd);
 	rig_expect(IPC_GONE);
@@ -154,9 +158,9 @@ END_TEST
 
 START_TEST(carrier_that_waits_does_not_hold_an_unplugged_device)
 {
+	struct serial_line *line = serial_rig_any();
 	int fd;
 
-	disguise_begin();
 	rig_ready(FAST "busy-by = dcd\n");
 	fd = rig_open(1, true);
 	rig_expect_quiet();
@@ -169,7 +173,7 @@ START_TEST(carrier_that_waits_does_not_hold_an_unplugged_device)
 	rig_expect(IPC_PRESENT);
 	rig_turnaround(0, LEASE_NONE, 0);
 	fd = rig_open(2, true);
-	line->modem |= TIOCM_CD;
+	serial_set_inputs(line, TIOCM_CD, true);
 	expect_line(2, IPC_LINE_CARRIER);
 	rig_end(); /* and not the keeper's end */
 	close(fd);
@@ -182,9 +186,7 @@ START_TEST(device_that_cannot_tell_its_carrier_is_used_without)
 	int fd;
 
 	if (_i == 1)
-		disguise_begin();
-	if (_i == 1)
-		line->has_no_wait = true;
+		serial_rig_any()->has_no_wait = true;
 	rig_ready(FAST "busy-by = dcd\n");
 	fd = rig_open(1, true);
 	rig_expect_quiet();
@@ -278,9 +280,14 @@ START_TEST(memo_is_given_back_to_a_new_broker)
 END_TEST
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	TCase *t = tcase_create("line"), *root = tcase_create("revocation");
+
+	(void)argc;
+	serial_rig_main(argv);
+	tcase_add_checked_fixture(t, serial_rig_reset, NULL);
+	tcase_add_checked_fixture(root, serial_rig_reset, NULL);
 
 	tcase_add_loop_test(t, activity_is_told_once_and_so_is_its_end, 0, 2);
 	tcase_add_test(t, activity_that_goes_on_is_not_ended);
@@ -292,5 +299,5 @@ main(void)
 	tcase_add_loop_test(t, kept_line_of_a_pty_is_as_it_was, 0, 1);
 	tcase_add_loop_test(root, kept_line_of_a_pty_is_as_it_was, 1, 2);
 	tcase_add_test(t, memo_is_given_back_to_a_new_broker);
-	return rig_run("keeper_line", t, root);
+	return serial_rig_end(rig_run("keeper_line", t, root));
 }

@@ -1,16 +1,37 @@
 /*
- * test_keeper_serial.c - the keeper's back end for real ports, without one: keeper_disguise.h makes
+ * test_keeper_serial.c - the keeper's back end for real ports, without one: serial_rig.h makes
  * libserialport take a pty for one.
  */
-#include "keeper_disguise.h"
-
-#include <stdlib.h>
-#include <sys/file.h>
-#include <termios.h>
-
 #include "keeper_rig.h"
+#include "serial_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 #define FAST "hangup-ms = 0\n"
+
+static struct serial_line *line;
+
+static void
+begin(void)
+{
+	serial_rig_reset();
+	line = serial_rig_any();
+}
+
+/* How often libserialport has opened it: without O_CLOEXEC. */
+static int
+claims(void)
+{
+	return serial_rig_count(line, SERIAL_OPENED, 0);
+}
 
 START_TEST(line_is_set_by_libserialport_and_in_full)
 {
@@ -19,7 +40,7 @@ START_TEST(line_is_set_by_libserialport_and_in_full)
 
 	rig_ready(FAST "baud = 19200\nflow = rtscts\n");
 	fd = rig_open(1, true);
-	ck_assert_int_eq(line->opens, 1);
+	ck_assert_int_eq(claims(), 1);
 	ck_assert_int_eq(tcgetattr(fd, &t), 0);
 	ck_assert_uint_eq(cfgetospeed(&t), B19200);
 	ck_assert_uint_eq(t.c_cflag & (CRTSCTS | HUPCL | CLOCAL | CREAD), CRTSCTS | CLOCAL | CREAD);
@@ -134,7 +155,7 @@ START_TEST(output_is_not_waited_for_after_a_revocation)
 	rig_ready(FAST);
 	line->queued = 1000;
 	rig_turnaround(1, LEASE_REVOKED, true);
-	ck_assert_int_eq(line->queued, 1000);
+	ck_assert_int_eq(serial_rig_count(line, SERIAL_SENT, 1000), 0); /* not even asked */
 	rig_end();
 }
 END_TEST
@@ -166,10 +187,10 @@ END_TEST
 START_TEST(drain_that_runs_out_is_ended_by_a_revocation)
 {
 	double start, us;
-	int claims;
+	int before;
 
 	rig_ready(FAST "drain-ms = 3000\n");
-	claims = line->opens;
+	before = claims();
 	line->queued = 1 << 30;
 	line->step = _i;
 	start = rig_now_us();
@@ -181,7 +202,7 @@ START_TEST(drain_that_runs_out_is_ended_by_a_revocation)
 	us = rig_now_us() - start;
 	ck_assert_double_ge(us, _i == 0 ? 1.99e6 : 2.99e6);
 	ck_assert_double_lt(us, _i == 0 ? 2.9e6 : 4e6);
-	ck_assert_int_gt(line->opens, claims); /* hung up, and opened anew */
+	ck_assert_int_gt(claims(), before); /* hung up, and opened anew */
 	rig_end();
 }
 END_TEST
@@ -204,7 +225,7 @@ START_TEST(attaching_touches_nothing_of_a_line)
 	ck_assert_int_eq(write(rig.master, "call", 4), 4);
 	ck_assert_uint_eq(rig_start().flag, 1);
 	rig_expect_quiet();
-	ck_assert_int_eq(line->opens, 0); /* no sp_open(), which changes settings */
+	ck_assert_int_eq(claims(), 0); /* no sp_open(), which changes settings */
 	ck_assert_int_eq(tcgetattr(fd, &after), 0);
 	ck_assert_uint_eq(after.c_cflag, before.c_cflag);
 	ck_assert_uint_eq(after.c_iflag, before.c_iflag);
@@ -221,7 +242,7 @@ END_TEST
 
 START_TEST(identity_on_usb_is_told)
 {
-	line->is_usb = true;
+	serial_rig_make_usb(line);
 	rig_init(FAST);
 	rig_plug();
 	rig_start();
@@ -249,7 +270,7 @@ START_TEST(kept_line_keeps_its_speed_and_dtr)
 	cfsetspeed(&t, B2400);
 	t.c_cflag |= HUPCL;
 	ck_assert_int_eq(tcsetattr(fd, TCSANOW, &t), 0);
-	line->falls = 0;
+	serial_rig_mark();
 	if (_i == 0) {
 		close(fd);
 		rig_expect(IPC_GONE);
@@ -260,7 +281,7 @@ START_TEST(kept_line_keeps_its_speed_and_dtr)
 	ck_assert_int_eq(tcgetattr(next, &t), 0);
 	ck_assert_uint_eq(cfgetospeed(&t), B2400);
 	ck_assert_uint_eq(t.c_cflag & HUPCL, _i == 1 ? 0 : HUPCL);
-	ck_assert_int_eq(line->falls, 0);
+	ck_assert_int_eq(serial_rig_count(line, SERIAL_DTR, 0), 0);
 	if (_i == 1) {
 		ck_assert_int_eq(write(fd, "x", 1), -1);
 		close(fd);
@@ -271,7 +292,7 @@ START_TEST(kept_line_keeps_its_speed_and_dtr)
 	next = rig_open(3, true);
 	ck_assert_int_eq(tcgetattr(next, &t), 0);
 	ck_assert_uint_eq(cfgetospeed(&t), B115200);
-	ck_assert_int_gt(line->falls, 0);
+	ck_assert_int_gt(serial_rig_count(line, SERIAL_DTR, 0), 0);
 	close(next);
 	rig_end();
 }
@@ -280,17 +301,17 @@ END_TEST
 /* What was written is drained first, and revoked then, though nothing is listed. */
 START_TEST(drained_revocation_waits_for_the_drain)
 {
-	int claims;
+	int before;
 
 	rig_ready(FAST);
-	claims = line->opens;
+	before = claims();
 	line->queued = 1000;
 	line->step = 300;
 	rig_ask(IPC_TURNAROUND, 1, LEASE_REVOKED, IPC_TURN_DRAINED);
 	ck_assert_uint_ge(rig_expect_busy(), 10000);
 	rig_expect(IPC_READY);
 	ck_assert_int_eq(line->queued, 0);
-	ck_assert_int_gt(line->opens, claims);
+	ck_assert_int_gt(claims(), before);
 	rig_end();
 }
 END_TEST
@@ -335,7 +356,7 @@ START_TEST(live_lease_is_not_disturbed_by_a_new_keeper)
 	ck_assert_int_eq(tcsetattr(fd, TCSANOW, &before), 0);
 	rig_kill_keeper();
 	ck_assert_uint_eq(rig_start().token, 1);
-	ck_assert_int_eq(line->opens, 1); /* libserialport has not touched it again */
+	ck_assert_int_eq(claims(), 1); /* libserialport has not touched it again */
 	ck_assert_int_eq(tcgetattr(fd, &after), 0);
 	ck_assert_uint_eq(after.c_lflag, before.c_lflag);
 	ck_assert_uint_eq(after.c_iflag, before.c_iflag);
@@ -343,7 +364,7 @@ START_TEST(live_lease_is_not_disturbed_by_a_new_keeper)
 	close(fd);
 	rig_expect(IPC_GONE);
 	rig_turnaround(1, LEASE_RELEASED, false);
-	ck_assert_int_eq(line->opens, 2);
+	ck_assert_int_eq(claims(), 2);
 	fd = rig_open(2, true);
 	ck_assert_int_eq(tcgetattr(fd, &after), 0);
 	ck_assert_uint_eq(after.c_lflag | after.c_iflag, 0);
@@ -356,12 +377,15 @@ START_TEST(live_lease_is_not_disturbed_by_a_new_keeper)
 END_TEST
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	TCase *t = tcase_create("serial"), *root = tcase_create("revocation");
 
-	tcase_add_checked_fixture(t, disguise_begin, NULL);
-	tcase_add_checked_fixture(root, disguise_begin, NULL);
+	(void)argc;
+	serial_rig_main(argv);
+
+	tcase_add_checked_fixture(t, begin, NULL);
+	tcase_add_checked_fixture(root, begin, NULL);
 	tcase_add_test(t, line_is_set_by_libserialport_and_in_full);
 	tcase_add_test(t, keeper_has_one_description_of_its_own);
 	tcase_add_test(t, frame_that_the_device_refuses_is_a_fault_that_names_it);
@@ -378,5 +402,5 @@ main(void)
 	tcase_add_test(root, output_is_not_waited_for_after_a_revocation);
 	tcase_add_test(root, revocation_cuts_a_drain_short);
 	tcase_add_loop_test(root, drain_that_runs_out_is_ended_by_a_revocation, 0, 2);
-	return rig_run("keeper_serial", t, root);
+	return serial_rig_end(rig_run("keeper_serial", t, root));
 }
