@@ -3,7 +3,8 @@
 #	make check			install what it needs, build, run all tests
 #	make FLAVOUR=asan ...		release, asan (with UBSan), tsan, valgrind (-O1), coverage
 #	make CC=clang ...		any compiler that takes gcc's options
-#	make install DESTDIR= prefix= libdir= sysconfdir= PYTHON= pythondir=
+#	make install DESTDIR= prefix= libdir= shimdir= sysconfdir= PYTHON= pythondir=
+#			and, where they are not below $(prefix)/lib: unitdir= udevrulesdir= sysusersdir= tmpfilesdir=
 #
 # A file's name decides where it goes (DESIGN: a folder is a program): broker/ is comleased;
 # client/shim*.c the shim, client/libcomlease*.c and varlink*.c the library, the rest of client/ the
@@ -15,6 +16,8 @@ FLAVOUR ?= release
 BUILD := build/$(FLAVOUR)
 prefix ?= /usr/local
 libdir ?= $(prefix)/lib
+# Nobody links the shim: distributions have a folder for such things, $(libdir)/comlease.
+shimdir ?= $(libdir)
 sysconfdir ?= /etc
 bindir := $(prefix)/bin
 sbindir := $(prefix)/sbin
@@ -22,7 +25,11 @@ includedir := $(prefix)/include
 mandir := $(prefix)/share/man
 docdir := $(prefix)/share/doc/comlease
 completiondir := $(prefix)/share/bash-completion/completions
-unitdir := $(prefix)/lib/systemd/system
+datadir := $(prefix)/share/comlease
+unitdir ?= $(prefix)/lib/systemd/system
+udevrulesdir ?= $(prefix)/lib/udev/rules.d
+sysusersdir ?= $(prefix)/lib/sysusers.d
+tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 # The system's Python, and where it looks for modules below $(prefix); of a virtual environment's
 # (`make install-python PYTHON=venv/bin/python`) its own folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -62,8 +69,13 @@ COMMAND := $(filter-out $(LIBRARY) $(SHIM),$(wildcard client/*.c))
 SOFTMODEM := $(wildcard tests/softmodem*.c)
 TEST_PROGRAMS := $(wildcard tests/test_*.c tests/fuzz_*.c tests/bench*.c tests/*_client.c)
 TEST_PRELOADS := $(wildcard tests/preload_*.c)
-TEST_SHARED := $(filter-out $(SOFTMODEM) $(TEST_PROGRAMS) $(TEST_PRELOADS),$(wildcard tests/*.c))
+# What stands before the C library or the command's own functions: in its own programs and in no other.
+HOTPLUG_RIG := tests/hotplug_rig.c
+DOCTOR_RIG := tests/doctor_rig.c
+TEST_SHARED := $(filter-out $(SOFTMODEM) $(HOTPLUG_RIG) $(DOCTOR_RIG) $(TEST_PROGRAMS) $(TEST_PRELOADS),$(wildcard tests/*.c))
 MANUALS := $(wildcard client/*.[1-9] broker/*.[1-9])
+UNITS := $(notdir $(wildcard udev/*.service udev/*.socket))
+ENFORCE := 72-comlease-enforce.rules
 PYTHON_FILES := $(wildcard client/python/comlease/*.py) client/python/comlease/py.typed
 SOURCES := $(wildcard broker/*.[ch] client/*.[ch] include/*.h tests/*.[ch])
 
@@ -91,8 +103,9 @@ PROGRAMS += $(SHIM_32)
 TESTS += $(CLIENTS_32)
 endif
 
-.PHONY: all programs tests deps check run-check check-clients demo run-demo bench run-bench asan tsan valgrind \
-	lint run-lint coverage fuzz install install-python install-units uninstall uninstall-python dist clean help FORCE
+.PHONY: all programs tests deps check run-check check-clients check-vm demo run-demo bench run-bench asan tsan valgrind \
+	lint run-lint coverage fuzz install install-python install-units \
+	install-enforce uninstall uninstall-enforce uninstall-python deb check-deb dist clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
@@ -116,13 +129,13 @@ $(BUILD)/obj/%.o: %.c Makefile
 $(call object,$(SHIM)): CFLAGS_ALL += -fvisibility=hidden
 
 # Where it is installed is compiled in: with other folders these are compiled again.
-INSTALLED := libdir=$(libdir) sysconfdir=$(sysconfdir)
+INSTALLED := shimdir=$(shimdir) sysconfdir=$(sysconfdir)
 $(BUILD)/gen/installed: FORCE
 	@mkdir -p $(@D)
 	@echo '$(INSTALLED)' | cmp -s - $@ || echo '$(INSTALLED)' > $@
 
 $(call object,client/run_preload.c broker/config.c): $(BUILD)/gen/installed
-$(call object,client/run_preload.c): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(libdir)"'
+$(call object,client/run_preload.c): CPPFLAGS_ALL += -DCOMLEASE_LIBDIR='"$(shimdir)"'
 $(call object,broker/config.c): CPPFLAGS_ALL += -DCOMLEASE_SYSCONFDIR='"$(sysconfdir)"'
 
 $(BUILD)/gen/io.comlease.c: client/io.comlease.varlink client/embed.awk
@@ -200,8 +213,11 @@ SPY_FILES := $(wildcard client/bridge_spy*.c) client/spy_wire.c client/transcrip
 $(addprefix $(BUILD)/tests/,test_spy_file test_spy_readers test_spy_door spy_client): $(call object,$(SPY_FILES))
 $(BUILD)/tests/test_transcript: $(call object,client/transcript.c client/text.c)
 $(BUILD)/tests/test_seccomp_elf: $(call object,client/seccomp_elf.c client/command_find.c)
-# A machine of their own: umockdev's, with its preload around them.
-$(BUILD)/tests/test_hotplug%: LIBS_test += $(call pkg,--libs umockdev-1.0)
+PORTS_FILES := $(wildcard client/ports_*.c) client/status_table.c client/status_detail.c client/text.c
+DOCTOR_FILES := $(filter-out client/doctor_ask.c,$(wildcard client/doctor_*.c)) client/command_find.c client/run_preload.c $(PORTS_FILES)
+$(BUILD)/tests/test_ports: $(call object,$(PORTS_FILES))
+$(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_doctor*.c)): $(call object,$(DOCTOR_RIG) $(DOCTOR_FILES))
+$(addprefix $(BUILD)/tests/,test_hotplug test_hotplug_event): $(call object,$(HOTPLUG_RIG))
 $(BUILD)/tests/softmodem: LIBS_test = $(call pkg,--libs spandsp) -lm -lutil
 
 $(BUILD)/tests/softmodem: $(call object,$(SOFTMODEM))
@@ -209,26 +225,28 @@ $(BUILD)/tests/softmodem: $(call object,$(SOFTMODEM))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) $^ $(LIBS_test) -o $@
 
-# Linked statically, so no shim gets into it, nor a flavour's sanitizer.
-$(BUILD)/tests/seccomp_client: tests/seccomp_client.c Makefile
+# Linked statically, so no shim gets into it, nor a flavour's sanitizer; and it runs in any guest.
+$(BUILD)/tests/seccomp_client $(BUILD)/tests/vm_client: $(BUILD)/tests/%: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c11 $(WARN) -O2 -g -static -pthread $< -o $@
 
+$(BUILD)/tests/preload_serial.so: $(wildcard tests/serial_driver*.[ch])
 $(BUILD)/tests/preload_%.so: tests/preload_%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c11 $(WARN) -O2 -g -fPIC -shared $< -ldl -o $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c11 $(WARN) -O2 -g -fPIC -shared $(filter %.c,$^) -ldl -o $@
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libtests.a $(BUILD)/libbroker.a $(BUILD)/libcomlease.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LINK) $^ $(LIBS_broker) $(LIBS_test) -o $@
+	$(Q)$(CC) $(LINK) $(filter %.o,$^) $(filter %.a,$^) $(LIBS_broker) $(LIBS_test) -o $@
 
 deps:				## install the Debian packages that building and testing need
 	@tests/deps
 
 check: deps			## install what is needed, build, run all tests
+	@command -v udevadm >/dev/null || tests/unpack build/udev udev || echo "rules.sh will be skipped"
 	@$(MAKE) --no-print-directory -j$$(nproc) tests
 	@$(MAKE) --no-print-directory run-check
 
@@ -241,6 +259,10 @@ check-clients: deps		## real programs that take turns: fax servers, dialers, ter
 	@$(MAKE) --no-print-directory -s -j$$(nproc) tests
 	@CLIENTS=$(CURDIR)/build/clients/root $(MAKE) --no-print-directory run-check \
 	    SUITES="$(notdir $(wildcard tests/clients_*.sh))"
+
+check-vm: deps			## in a virtual machine: udev, systemd, hotplug, real tty drivers
+	@$(MAKE) --no-print-directory -s -j$$(nproc) programs $(BUILD)/tests/softmodem $(BUILD)/tests/vm_client
+	@BUILD=$(BUILD) tests/vm build/vm
 
 demo: deps			## a real fax and a real mail over one modem, at the same moment
 	@$(MAKE) --no-print-directory -s -j$$(nproc) programs $(BUILD)/tests/softmodem
@@ -280,15 +302,15 @@ lint: deps			## formatting, clang-tidy, cppcheck, gcc -fanalyzer, layers, manual
 # ---- installing ----
 
 install: programs install-python install-units	## into $(DESTDIR)$(prefix)
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(libdir)/pkgconfig \
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(shimdir) \
 	    $(DESTDIR)$(includedir) $(DESTDIR)$(docdir) $(DESTDIR)$(completiondir) \
 	    $(DESTDIR)$(sysconfdir)/comlease/comlease.conf.d $(DESTDIR)$(prefix)/share/varlink
 	install -m 755 $(BUILD)/comleased $(DESTDIR)$(sbindir)
 	install -m 755 $(BUILD)/comlease $(DESTDIR)$(bindir)
-	install -m 644 $(BUILD)/libcomlease.so.$(VERSION) $(BUILD)/libcomlease-shim.so \
-	    $(BUILD)/libcomlease.a $(DESTDIR)$(libdir)
-	rm -rf $(DESTDIR)$(libdir)/comlease-shim
-	$(if $(CAN_32),cp -RP $(SHIM_FOLDER) $(DESTDIR)$(libdir))
+	install -m 644 $(BUILD)/libcomlease.so.$(VERSION) $(BUILD)/libcomlease.a $(DESTDIR)$(libdir)
+	install -m 644 $(BUILD)/libcomlease-shim.so $(DESTDIR)$(shimdir)
+	rm -rf $(DESTDIR)$(shimdir)/comlease-shim
+	$(if $(CAN_32),cp -RP $(SHIM_FOLDER) $(DESTDIR)$(shimdir))
 	ln -sf libcomlease.so.$(VERSION) $(DESTDIR)$(libdir)/libcomlease.so.0
 	ln -sf libcomlease.so.0 $(DESTDIR)$(libdir)/libcomlease.so
 	install -m 644 include/comlease.h $(DESTDIR)$(includedir)
@@ -301,19 +323,34 @@ install: programs install-python install-units	## into $(DESTDIR)$(prefix)
 	for page in $(MANUALS); do \
 	    install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 
-install-units:			## only the systemd units
-	install -d $(DESTDIR)$(unitdir)
-	sed -e 's|@bindir@|$(bindir)|' -e 's|@sysconfdir@|$(sysconfdir)|' udev/comlease-bridge@.service \
-	    > $(DESTDIR)$(unitdir)/comlease-bridge@.service
+# udev/comlease.sysusers is there sysusers.d/comlease.conf.
+install-units:			## only what systemd and udev read
+	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(udevrulesdir) $(DESTDIR)$(sysusersdir) \
+	    $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(datadir)
+	for unit in $(UNITS); do \
+	    sed -e 's|@bindir@|$(bindir)|' -e 's|@sbindir@|$(sbindir)|' -e 's|@sysconfdir@|$(sysconfdir)|' \
+	        udev/$$unit > $(DESTDIR)$(unitdir)/$$unit && chmod 644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
+	install -m 644 udev/70-comlease.rules $(DESTDIR)$(udevrulesdir)
+	install -m 644 udev/$(ENFORCE) $(DESTDIR)$(datadir)
+	install -m 644 udev/comlease.sysusers $(DESTDIR)$(sysusersdir)/comlease.conf
+	install -m 644 udev/comlease.tmpfiles $(DESTDIR)$(tmpfilesdir)/comlease.conf
 
-uninstall: uninstall-python	## what install put there, but the configuration
+install-enforce:		## the udev rule that lets only comlease open the ports
+	install -d $(DESTDIR)$(udevrulesdir)
+	install -m 644 udev/$(ENFORCE) $(DESTDIR)$(udevrulesdir)
+
+uninstall-enforce:
+	rm -f $(DESTDIR)$(udevrulesdir)/$(ENFORCE)
+
+uninstall: uninstall-python uninstall-enforce	## what install put there, but the configuration
 	rm -f $(DESTDIR)$(sbindir)/comleased $(DESTDIR)$(bindir)/comlease \
 	    $(DESTDIR)$(libdir)/libcomlease.so* $(DESTDIR)$(libdir)/libcomlease.a \
-	    $(DESTDIR)$(libdir)/libcomlease-shim.so $(DESTDIR)$(libdir)/pkgconfig/libcomlease.pc \
+	    $(DESTDIR)$(shimdir)/libcomlease-shim.so $(DESTDIR)$(libdir)/pkgconfig/libcomlease.pc \
 	    $(DESTDIR)$(includedir)/comlease.h $(DESTDIR)$(completiondir)/comlease \
 	    $(DESTDIR)$(prefix)/share/varlink/io.comlease.varlink \
-	    $(DESTDIR)$(unitdir)/comlease-bridge@.service
-	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(libdir)/comlease-shim
+	    $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) $(DESTDIR)$(udevrulesdir)/70-comlease.rules \
+	    $(DESTDIR)$(sysusersdir)/comlease.conf $(DESTDIR)$(tmpfilesdir)/comlease.conf
+	rm -rf $(DESTDIR)$(datadir) $(DESTDIR)$(docdir) $(DESTDIR)$(shimdir)/comlease-shim
 	for page in $(MANUALS); do \
 	    rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 	-rmdir $(DESTDIR)$(sysconfdir)/comlease/comlease.conf.d $(DESTDIR)$(sysconfdir)/comlease
@@ -329,6 +366,14 @@ uninstall-python:
 	@dir='$(pythondir)'; to="$(DESTDIR)$$dir/comlease"; [ -n "$$dir" ] || exit 0; \
 	rm -f "$$to.pth"; rm -rf "$$to/__pycache__"; [ ! -d "$$to" ] || \
 	(cd "$$to" && rm -f $(notdir $(PYTHON_FILES)) && cd .. && rmdir comlease)
+
+deb:				## Debian packages, in build/deb
+	@tests/deps deb
+	@tests/deb build
+
+check-deb:			## ... built twice, alike, and without a fault that lintian finds
+	@tests/deps deb
+	@tests/deb check
 
 dist:				## build/comlease-VERSION.tar.gz of what is committed
 	@mkdir -p build

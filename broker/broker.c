@@ -136,6 +136,21 @@ broker_serve(struct broker *b)
 	b->serving = true;
 	broker_listen(b);
 	log_debug("serve");
+	broker_tell_trouble(b);
+}
+
+void
+broker_tell_trouble(struct broker *b)
+{
+	struct ipc_message m = { .type = IPC_SERVES };
+	const struct port *port;
+
+	TAILQ_FOREACH (port, &b->ports, entry)
+		m.number += port->troubled;
+	if (!b->serving || m.number == b->troubled)
+		return;
+	b->troubled = m.number;
+	ipc_send(IPC_SUPERVISOR_FD, &m, -1);
 }
 
 /* Whoever it is: root's may be the same user still. */
@@ -192,12 +207,15 @@ apply_config(struct broker *b, struct config *new)
 	config_free(&b->config);
 	b->config = *new;
 	pool_changed(b);
+	broker_tell_trouble(b);
 }
 
 static int
 handle_config(struct broker *b, const struct ipc_message *m, int fd)
 {
-	const struct config_rules rules = { .privileged = true, .can_revoke = true };
+	const struct config_rules rules = { .privileged = true,
+					    .can_revoke = true,
+					    .resolved = true };
 	char error[CONFIG_ERROR_MAX];
 	struct config new;
 	int result = b->configured ? 0 : become(m);
@@ -229,6 +247,14 @@ handle_listen(struct broker *b, const struct ipc_message *m, int fd)
 	lease_host_init(&b->host, m->number, BROKER_TAKE_MS, b->hold_until_ms);
 }
 
+static void
+answer_ping(const struct ipc_message *m)
+{
+	struct ipc_message answer = { .type = IPC_PONG, .id = m->id };
+
+	ipc_send(IPC_SUPERVISOR_FD, &answer, -1);
+}
+
 static int
 handle(struct broker *b, const struct ipc_message *m, int fd)
 {
@@ -253,6 +279,9 @@ handle(struct broker *b, const struct ipc_message *m, int fd)
 	case IPC_INSPECTOR:
 		if (fd >= 0)
 			foreign_connect(b, dup(fd));
+		break;
+	case IPC_PING:
+		answer_ping(m);
 		break;
 	default:
 		log_line("unknown message type=%u from the supervisor", m->type);
@@ -315,7 +344,7 @@ clear(struct broker *b)
 int
 broker_main(void)
 {
-	struct broker b = { .listening = -1, .spare = -1, .inspector = -1 };
+	struct broker b = { .listening = -1, .spare = -1, .inspector = -1, .troubled = UINT64_MAX };
 
 	log_set_role("broker");
 	prctl(PR_SET_NAME, "comleased-brk");

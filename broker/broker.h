@@ -139,6 +139,7 @@ struct port {
 	unsigned turn;             /* IPC_TURN_*: what the turnaround under way was told */
 	/* broker_foreign.c */
 	struct foreign foreign;  /* in FOREIGN, once it is known; else pid -1 */
+	bool login;              /* he offers a login, and would come back at once */
 	struct foreign intruder; /* beside a holder; pid -1: none */
 	unsigned foreigners;     /* how many there are */
 	uint64_t inspect_id;     /* the question under way; 0: none */
@@ -158,7 +159,8 @@ struct port {
 	uint64_t told_ticks;
 	/* */
 	char disabled[IPC_TEXT_MAX]; /* why, if lease.disabled; may be "" */
-	char identity[32];           /* "usb:0403:6001" or "" */
+	char identity[32];           /* "usb:0403:6001" or ""; also while it is away: for pools */
+	char node[IPC_TEXT_MAX];     /* where it is, "/dev/ttyUSB1"; "": not known, or not there */
 	unsigned line;               /* IPC_LINE_* of the live lease */
 	bool busy_by_word;           /* its holder says so (Busy) */
 	char asker[160];             /* for whom its holder is asked to let go: of the event */
@@ -225,6 +227,7 @@ struct broker {
 	struct watches ended;     /* see watch_ended_later() */
 	struct requests unplaced; /* see REQUEST_WAITING */
 	struct requests doubted;  /* see broker_doubt.c */
+	uint64_t troubled;        /* ports, as the supervisor was last told; UINT64_MAX: not yet */
 	bool configured, serving, settling;
 };
 
@@ -245,6 +248,9 @@ void broker_alarm_awake(struct broker *, uint64_t at_ms);
 void broker_alarm_free(struct broker *);
 
 struct port *broker_find_port(struct broker *, const char *name);
+
+/* A port is in trouble, or no longer: tells the supervisor how many are. */
+void broker_tell_trouble(struct broker *);
 
 /* Serves clients once every keeper has spoken or is late, and it is known who has the ports. */
 void broker_serve(struct broker *);
@@ -311,6 +317,9 @@ void foreign_evict(struct port *, struct peer *, bool terminate);
 
 /* port_settled()'s: the evictor is answered; what was known of a device that has gone is not. */
 void foreign_settled(struct port *);
+
+/* A login terminal: who waits for it would wait for ever. */
+bool foreign_is_login(const struct port *);
 
 /* What people should know about what can't be seen: a static sentence, or NULL. */
 const char *foreign_notice(const struct port *);

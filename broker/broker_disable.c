@@ -47,6 +47,10 @@ set_disabled(struct port *port, bool disabled, const char *reason)
 void
 port_disable(struct port *port, bool disabled, const char *reason)
 {
+	struct ipc_message accept = { .type = IPC_ACCEPT };
+
+	if (!disabled)
+		port_tell(port, &accept);
 	if (!disabled && !port->lease.disabled)
 		return;
 	set_disabled(port, disabled, reason);

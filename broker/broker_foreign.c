@@ -45,6 +45,12 @@ foreign_is_looking(const struct port *port)
 	return port->lease.state == LEASE_FOREIGN && port->foreign.pid < 0;
 }
 
+bool
+foreign_is_login(const struct port *port)
+{
+	return port->lease.state == LEASE_FOREIGN && port->foreign.pid >= 0 && port->login;
+}
+
 void
 foreign_look(struct port *port)
 {
@@ -67,11 +73,14 @@ set_foreign(struct port *port, const struct foreign_answer *answer)
 
 	port->foreign = answer->who;
 	port->foreigners = answer->count;
+	port->login = answer->login;
 	port->anyway = port->in_the_way = port->stranger = false;
 	describe_foreign_text(&port->foreign, port->foreigners, port->reason, sizeof(port->reason));
 	if (is_new)
 		make_known(port, "foreign", &port->foreign);
 	port_settled(port);
+	if (port->login)
+		request_give_up(port);
 	evict_known(port);
 }
 

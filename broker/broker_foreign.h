@@ -8,7 +8,7 @@
 #include "broker.h"
 
 struct foreign_answer {
-	bool held, blind;
+	bool held, blind, login;
 	unsigned count;     /* >= 1 if held */
 	struct foreign who; /* the first of them; pid -1 unless held */
 };

@@ -114,6 +114,7 @@ read_answer(const struct ipc_message *m, struct foreign_answer *answer)
 	if (!(m->flag & IPC_FOREIGN_HELD))
 		return;
 	answer->held = true;
+	answer->login = (m->flag & IPC_FOREIGN_LOGIN) != 0;
 	answer->count = m->number > 0 ? (unsigned)m->number : 1;
 	if (name >= sizeof(m->text) || foreign_parse(m->text + name, &answer->who) < 0)
 		answer->who = (struct foreign){ .pid = 0, .how = FOREIGN_OPEN };

@@ -24,6 +24,7 @@ set_absent(struct port *port, const char *why)
 		port_end(port, LEASE_UNPLUGGED, why);
 	snprintf(port->reason, sizeof(port->reason), "%s", why);
 	port->rdev = 0;
+	port->node[0] = '\0';
 	lease_expect(&b->host, &port->lease, LEASE_NEVER);
 	lease_absent(&b->host, &port->lease, broker_now_ms(b));
 	port_settled(port);
@@ -113,6 +114,7 @@ report(struct port *port, const struct ipc_message *m)
 	port->reported = true;
 	port->late = false;
 	port->rdev = m->flag ? m->number : 0;
+	port->node[0] = '\0'; /* follows */
 	if (m->flag)
 		port->reason[0] = '\0';
 	if (!first)
@@ -172,13 +174,16 @@ handle_lease(struct port *port, const struct ipc_message *m)
 	}
 }
 
-/* What the device is: pools may want it now, or no longer. */
+/* What the device is and where: pools may want it now, or no longer. */
 static void
 handle_identity(struct port *port, const struct ipc_message *m)
 {
 	char identity[sizeof(port->identity)];
+	size_t n = strlen(m->text) + 1;
 
 	snprintf(identity, sizeof(identity), "%.*s", (int)sizeof(identity) - 1, m->text);
+	snprintf(port->node, sizeof(port->node), "%s", n < sizeof(m->text) ? m->text + n : "");
+	publish_port(port);
 	if (strcmp(port->identity, identity) == 0)
 		return;
 	memcpy(port->identity, identity, sizeof(identity));

@@ -266,6 +266,7 @@ note_state(struct port *port)
 	if (!troubled && !port->troubled)
 		return;
 	port->troubled = troubled;
+	broker_tell_trouble(port->broker);
 	publish_event(port->broker,
 		      &(struct publish_event){ .event = "state",
 					       .port = port,

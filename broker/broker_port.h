@@ -44,7 +44,8 @@ void port_settled(struct port *);
 
 /* ---- broker_disable.c ---- */
 
-/* For maintenance (reason: for people, or NULL), and back. Tells the monitors. */
+/* For maintenance (reason: for people, or NULL), and back. Tells the monitors. The end of it, also
+ * if it never began, means that whatever device is there now is the port's. */
 void port_disable(struct port *, bool disabled, const char *reason);
 
 /* What the keeper kept over a restart of this process. */

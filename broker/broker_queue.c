@@ -197,6 +197,47 @@ refuse_own(struct request *r)
 	return refuse(r, "io.comlease.Deadlock", text, true);
 }
 
+/* All its ports are login terminals, which nobody gives up. */
+static bool
+is_in_vain_for_ever(const struct request *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->core.place_count; i++)
+		if (!foreign_is_login((const struct port *)r->core.places[i].port))
+			return false;
+	return r->core.place_count > 0;
+}
+
+static bool
+refuse_login(struct request *r)
+{
+	char why[512], text[768];
+
+	describe_why(r->port, why, sizeof(why));
+	snprintf(text, sizeof(text), "%s: %s", r->port->config.name, why);
+	return refuse(r, "io.comlease.OpenFailed", text, false);
+}
+
+void
+request_give_up(struct port *port)
+{
+	struct lease_place *place, *next;
+	struct request *r;
+	char why[512];
+
+	for (place = lease_first(&port->lease); place != NULL; place = next) {
+		next = lease_after(place);
+		r = (struct request *)place->request;
+		if (!is_in_vain_for_ever(r))
+			continue;
+		request_leave(r);
+		r->port = port;
+		describe_why(port, why, sizeof(why));
+		request_failed(r, why);
+	}
+}
+
 bool
 request_queue(struct request *r)
 {
@@ -213,6 +254,8 @@ request_queue(struct request *r)
 		snprintf(text, sizeof(text), "%s: this pool has no port at the moment", r->pool);
 		return refuse(r, "io.comlease.Absent", text, false);
 	}
+	if (is_in_vain_for_ever(r))
+		return refuse_login(r);
 	if (is_full(r))
 		return refuse_full(r);
 	if (r->wait_ms != 0 && has_it_outside(r))

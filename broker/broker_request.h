@@ -68,6 +68,10 @@ bool request_place_anew(struct request *);
 /* The port's state has changed: whoever does not want to wait need not wait for it any more. */
 void request_hasten(struct port *);
 
+/* It has become one that is not worth waiting for (foreign_is_login()): whoever has no other port
+ * is told so. */
+void request_give_up(struct port *);
+
 /* Those that wait for a port to come into their pool, and whose time is over. The next time. */
 uint64_t request_unplaced_due(struct broker *, uint64_t now_ms);
 

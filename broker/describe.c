@@ -120,16 +120,29 @@ describe_intruder(const struct port *port)
 
 /* ---- ports and pools ---- */
 
+/* "0403:6001"; NULL: it is not on USB. */
+static const char *
+usb_id(const struct port *port)
+{
+	static const char prefix[] = "usb:";
+	size_t n = strlen(prefix);
+
+	return strncmp(port->identity, prefix, n) == 0 ? port->identity + n : NULL;
+}
+
 json_t *
 describe_port(const struct port *port)
 {
 	const struct lease_port *lease = &port->lease;
+	bool is_there = port->rdev != 0;
 	char reason[512];
 
 	return json_pack(
-	    "{s:s, s:s, s:o*, s:s, s:s*, s:I, s:b, s:b, s:s*, s:o*, s:o*, s:o*, s:I, s:o}", "name",
-	    port->config.name, "device", port->config.device, "rdev",
-	    port->rdev == 0 ? NULL : json_integer((json_int_t)port->rdev), "state",
+	    "{s:s, s:s, s:o*, s:s*, s:s*, s:s, s:s*, s:I, s:b, s:b, s:s*, s:o*, s:o*, s:o*, s:I, "
+	    "s:o}",
+	    "name", port->config.name, "device", port->config.device, "rdev",
+	    is_there ? json_integer((json_int_t)port->rdev) : NULL, "node",
+	    is_there ? or_null(port->node) : NULL, "usb", is_there ? usb_id(port) : NULL, "state",
 	    lease_state_name(lease->state), "reason", describe_reason(port, reason, sizeof(reason)),
 	    "since", (json_int_t)(clock_real_ms() - (int64_t)(clock_now_ms() - lease->since_ms)),
 	    "disabled", (int)lease->disabled, "revocable", (int)port->config.revocable, "notice",

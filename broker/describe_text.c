@@ -111,6 +111,26 @@ describe_foreign_detail(const struct foreign *f, unsigned count, char *text, siz
 	add_others(text, size, count);
 }
 
+static void
+describe_login(const struct port *port, char *text, size_t size)
+{
+	const struct foreign *f = &port->foreign;
+	const char *node = *port->node != '\0' ? port->node : port->config.device;
+	const char *slash = strrchr(node, '/');
+	char who[192];
+
+	describe_who(f, who, sizeof(who));
+	snprintf(text, size, "%s is a login terminal: %s would come back at once; ", node, who);
+	if (*f->unit != '\0')
+		add(text, size, "systemctl disable --now %s", f->unit);
+	else
+		add(text, size,
+		    "stop it where it is started: systemctl disable --now serial-getty@%s.service, "
+		    "or "
+		    "its line in /etc/inittab",
+		    slash == NULL ? node : slash + 1);
+}
+
 /* "held by minicom (pid 4312, uid 1000) outside comlease since 09:14:02 (has it open)" */
 static void
 describe_outside(const struct port *port, char *text, size_t size)
@@ -119,6 +139,10 @@ describe_outside(const struct port *port, char *text, size_t size)
 
 	if (foreign_is_looking(port) || port->foreign.pid < 0) {
 		snprintf(text, size, "being looked at: who else has it open");
+		return;
+	}
+	if (foreign_is_login(port)) {
+		describe_login(port, text, size);
 		return;
 	}
 	describe_who(&port->foreign, who, sizeof(who));

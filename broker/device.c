@@ -110,9 +110,16 @@ static int
 serial_claim(struct device *device, char text[DEVICE_TEXT_MAX])
 {
 	struct sp_port *port = NULL;
-	int fd = -1;
-	enum sp_return r = sp_get_port_by_name(device->node, &port);
+	int fd = -1, error = line_probe_lines(device->fd);
+	enum sp_return r;
 
+	/* sp_open() wants them, too, and would have opened and closed it before it says so */
+	if (error < 0) {
+		node_text(text, "%s: can't read its modem lines: %s", device->node,
+			  strerror(-error));
+		return error;
+	}
+	r = sp_get_port_by_name(device->node, &port);
 	if (r != SP_OK)
 		return serial_fault(device->node, "look it up", r, text);
 	r = sp_open(port, SP_MODE_READ_WRITE);
@@ -192,25 +199,56 @@ configure(struct device *device, const struct config_port *config, char text[DEV
 	return error;
 }
 
+/* True: it is not the one that is expected, and the text says which is. */
+static bool
+is_another(struct device *device, const struct config_port *config, char text[DEVICE_TEXT_MAX])
+{
+	char found[DEVICE_IDENTITY_TEXT_MAX], expected[DEVICE_IDENTITY_TEXT_MAX];
+
+	memset(&device->identity, 0, sizeof(device->identity));
+	if (!device->is_pty)
+		device_identity_read(device->node, &device->identity);
+	if (device->expected == NULL || device_identity_fits(device->expected, &device->identity))
+		return false;
+	device_identity_print(&device->identity, found);
+	device_identity_print(device->expected, expected);
+	node_text(text,
+		  "%.60s is another device now: %s; expected %s; plug that in, or take this one: "
+		  "comlease enable %s",
+		  config->device, found, expected, config->name);
+	return true;
+}
+
+static int
+open_failed(const struct device *device, const struct config_port *config, int error,
+	    char text[DEVICE_TEXT_MAX])
+{
+	if (error == EIO && device->is_pty) {
+		node_text(text, "%s: not ready yet", config->device);
+		return -EAGAIN;
+	}
+	return node_explain(config->device, error, text);
+}
+
 int
 device_attach(struct device *device, const struct config_port *config, char text[DEVICE_TEXT_MAX])
 {
+	struct stat st;
 	int error;
 
 	device_detach(device);
+	device->node[0] = '\0';
 	error = node_find(config->device, device->node, &device->rdev, &device->is_pty, text);
-	if (error != 0)
-		return error;
+	device->is_other = error == 0 && is_another(device, config, text);
+	if (error != 0 || device->is_other)
+		return error != 0 ? error : DEVICE_ABSENT;
 	device->fd = open_node(device);
 	if (device->fd < 0) {
 		error = -device->fd;
 		device->fd = -1;
-		if (error == EIO && device->is_pty) {
-			node_text(text, "%s: not ready yet", config->device);
-			return -EAGAIN;
-		}
-		return node_explain(config->device, error, text);
+		return open_failed(device, config, error, text);
 	}
+	device->inode = fstat(device->fd, &st) == 0 ? st.st_ino : 0;
 	device->generation++;
 	error = line_probe(device->fd);
 	if (error == 0)
@@ -221,15 +259,6 @@ device_attach(struct device *device, const struct config_port *config, char text
 		node_text(text, "%s: no hardware answers: %s", config->device, strerror(-error));
 	device_detach(device);
 	return error;
-}
-
-bool
-device_is_at(const struct device *device, const char *path)
-{
-	struct stat st;
-
-	return device->fd >= 0 && stat(path, &st) == 0 && S_ISCHR(st.st_mode) &&
-	       st.st_rdev == device->rdev;
 }
 
 int
@@ -267,6 +296,15 @@ hang_up(struct device *device, const struct config_port *config, char text[DEVIC
 	error = device_attach(device, config, text);
 	/* the kernel has made a pty cooked and echoing: what comes in would go back as output */
 	return error == 0 && device->is_pty ? configure(device, config, text) : error;
+}
+
+int
+device_cut(struct device *device)
+{
+	int error = ioctl(device->fd, TIOCVHANGUP) < 0 ? -errno : 0;
+
+	device_detach(device);
+	return error;
 }
 
 int
@@ -336,21 +374,6 @@ device_line_up(const struct device *device, const struct config_port *config,
 	if (error < 0)
 		node_text(text, "%s: can't set its speed: %s", device->node, strerror(-error));
 	return error;
-}
-
-void
-device_identity(const struct device *device, char text[DEVICE_IDENTITY_MAX])
-{
-	struct sp_port *port = NULL;
-	int vid = 0, pid = 0;
-
-	text[0] = '\0';
-	if (device->fd < 0 || device->is_pty || sp_get_port_by_name(device->node, &port) != SP_OK)
-		return;
-	if (sp_get_port_usb_vid_pid(port, &vid, &pid) == SP_OK)
-		snprintf(text, DEVICE_IDENTITY_MAX, "usb:%04x:%04x", (unsigned)vid & 0xffff,
-			 (unsigned)pid & 0xffff);
-	sp_free_port(port);
 }
 
 int

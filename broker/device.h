@@ -17,11 +17,10 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "device_identity.h"
 
-#define DEVICE_TEXT_MAX 256
+#define DEVICE_TEXT_MAX 320
 #define DEVICE_ABSENT   1
-
-#define DEVICE_IDENTITY_MAX 16
 
 struct sp_port;
 
@@ -31,15 +30,22 @@ struct device {
 	unsigned generation;  /* of fd: another number for each description of our own; from 1 */
 	unsigned opens, closes; /* of ours, since somebody set them to 0 (a lease's, too) */
 	dev_t rdev;
+	ino_t inode; /* of the node: another one each time that the device is plugged in */
 	bool is_pty;
-	char node[PATH_MAX]; /* what the configured path leads to */
+	char node[PATH_MAX];             /* what the configured path leads to; "": nowhere */
+	struct device_identity identity; /* of what is attached, or stood there last */
+
+	/* The caller's: only this one is attached (device_identity_fits()); NULL: any. */
+	const struct device_identity *expected;
+	bool is_other; /* the last device_attach() found another one */
 };
 
 void device_init(struct device *);
 
 /* Opens our own description, and does nothing else to the line: somebody may be using it. What is
- * not a serial device is refused without being opened. -EAGAIN: it is there, but does not open yet
- * (a pty that is being made or unmade): try again soon. */
+ * not a serial device is refused without being opened, and so is one that is not `expected`:
+ * DEVICE_ABSENT. -EAGAIN: it is there, but does not open yet (a pty that is being made or unmade):
+ * try again soon. */
 int device_attach(struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
 
 /* Closes it; nothing happens if there is none. */
@@ -47,6 +53,13 @@ void device_detach(struct device *);
 
 /* Does that path still lead to the device that is attached? */
 bool device_is_at(const struct device *, const char *path);
+
+/* It certainly does not: it leads nowhere, or to another device. */
+bool device_has_left(const struct device *, const char *path);
+
+/* Hangs every description up (CAP_SYS_ADMIN) and closes our own; they stay as they are where that
+ * can't be done: -errno, and ours is closed all the same. */
+int device_cut(struct device *);
 
 /* A fresh description of the same device for a lease: a descriptor or -errno. TIOCEXCL, whoever set
  * it, is no obstacle where we have a description of our own. */
@@ -72,9 +85,6 @@ int device_line_down(const struct device *, const struct config_port *, char tex
 
 /* DTR high, the configured speed. */
 int device_line_up(const struct device *, const struct config_port *, char text[DEVICE_TEXT_MAX]);
-
-/* "usb:VID:PID" (lower case), or "" for what is not on USB. */
-void device_identity(const struct device *, char text[DEVICE_IDENTITY_MAX]);
 
 int device_flush_input(const struct device *);
 

@@ -1,10 +1,12 @@
 /*
- * device_node.c - is that a serial device? It refuses to open anything: the mere open of a watchdog
- * reboots the machine minutes later, that of a tape rewinds it.
+ * device_node.c - is that a serial device that may be leased? It refuses to open anything: the mere
+ * open of a watchdog reboots the machine minutes later, that of a tape rewinds it.
  *
  * The tricky idea: sysfs says of each character device to which subsystem it belongs, without an
  * open. Pseudo terminals are not in sysfs; their major numbers are fixed. The tty subsystem also
- * has what is no port (console, virtual terminals, ptmx): known by number.
+ * has what is no port (console, virtual terminals, ptmx): known by number. A port on which the
+ * kernel writes its messages is no port for others either: the kernel needs no open for that, and
+ * nothing would keep it from the line.
  */
 #include "device_node.h"
 
@@ -104,22 +106,78 @@ subsystem_of(dev_t rdev, char *name, size_t size)
 	name[n] = '\0';
 }
 
-static int
-check(const char *path, const struct stat *st, bool is_pty, char text[DEVICE_TEXT_MAX])
+/* ---- the kernel's console ---- */
+
+/* Does the file have that word, up to a blank or one of `ends`? */
+static bool
+has_word(const char *file, const char *word, const char *ends)
 {
-	const char *kind = kind_of(st);
+	char text[4096];
+	FILE *f = fopen(file, "re");
+	size_t n = f == NULL ? 0 : fread(text, 1, sizeof(text) - 1, f), length = strlen(word);
+	const char *at = text;
+
+	if (f != NULL)
+		fclose(f);
+	text[n] = '\0';
+	for (; (at = strstr(at, word)) != NULL; at++)
+		if ((at == text || at[-1] == ' ') && strchr(ends, at[length]) != NULL)
+			return true;
+	return false;
+}
+
+static bool
+is_kernel_console(const char *node, char text[DEVICE_TEXT_MAX])
+{
+	const char *name = strncmp(node, "/dev/", 5) == 0 ? node + 5 : node;
+	char parameter[80];
+
+	if (!has_word("/sys/class/tty/console/active", name, " \n"))
+		return false;
+	snprintf(parameter, sizeof(parameter), "console=%.64s", name);
+	if (has_word("/proc/cmdline", parameter, " ,\n"))
+		node_text(text,
+			  "%.100s: the kernel's console, which writes its messages there: it can't "
+			  "be leased before the boot parameter %s is removed",
+			  node, parameter);
+	else
+		node_text(text,
+			  "%.100s: the kernel's console, which writes its messages there: it can't "
+			  "be leased before the kernel is booted with another one (such as "
+			  "console=tty0)",
+			  node);
+	return true;
+}
+
+/* ---- what it is ---- */
+
+/* More than the subsystem's name tells. */
+static const char *
+describe_subsystem(const char *subsystem, const char *name)
+{
+	if (strcmp(subsystem, "usbmisc") == 0 && strncmp(name, "cdc-wdm", 7) == 0)
+		return "a modem's control channel, which speaks QMI or MBIM; lease its AT port, "
+		       "mostly one of its /dev/ttyUSB or /dev/ttyACM, instead";
+	if (strcmp(subsystem, "wwan") == 0)
+		return "a modem's channel of the subsystem wwan, no tty: it can't be hung up and "
+		       "so not be taken back; lease a /dev/ttyUSB or /dev/ttyACM of that modem, "
+		       "if it has one, or leave it to ModemManager";
+	return NULL;
+}
+
+static int
+refuse(const char *path, const char *node, const struct stat *st, char text[DEVICE_TEXT_MAX])
+{
+	const char *slash = strrchr(node, '/'), *what;
 	char subsystem[64];
 
-	if (kind != NULL) {
-		node_text(text, "%s: not a serial device: %s", path, kind);
-		return -ENOTTY;
-	}
-	if (is_pty)
-		return 0;
 	subsystem_of(st->st_rdev, subsystem, sizeof(subsystem));
 	if (strcmp(subsystem, "tty") == 0)
-		return 0;
-	if (subsystem[0] == '\0')
+		return is_kernel_console(node, text) ? -EBUSY : 0;
+	what = describe_subsystem(subsystem, slash == NULL ? node : slash + 1);
+	if (what != NULL)
+		node_text(text, "%.100s: not a serial device: %s", path, what);
+	else if (subsystem[0] == '\0')
 		node_text(
 		    text,
 		    "%s: not a serial device: a character device (%u:%u) that sysfs does not know",
@@ -130,15 +188,56 @@ check(const char *path, const struct stat *st, bool is_pty, char text[DEVICE_TEX
 	return -ENOTTY;
 }
 
+static int
+check(const char *path, const char *node, const struct stat *st, bool is_pty,
+      char text[DEVICE_TEXT_MAX])
+{
+	const char *kind = kind_of(st);
+
+	if (kind != NULL) {
+		node_text(text, "%s: not a serial device: %s", path, kind);
+		return -ENOTTY;
+	}
+	return is_pty ? 0 : refuse(path, node, st, text);
+}
+
 int
 node_find(const char *path, char *node, dev_t *rdev, bool *is_pty, char text[DEVICE_TEXT_MAX])
 {
 	struct stat st;
 
-	if (realpath(path, node) == NULL || stat(node, &st) < 0)
+	if (realpath(path, node) == NULL || stat(node, &st) < 0) {
+		node[0] = '\0';
 		return node_explain(path, errno, text);
+	}
 	*rdev = st.st_rdev;
 	*is_pty = S_ISCHR(st.st_mode) && major(st.st_rdev) >= MAJOR_PTY_SLAVE &&
 		  major(st.st_rdev) < MAJOR_PTY_SLAVE_END;
-	return check(path, &st, *is_pty, text);
+	return check(path, node, &st, *is_pty, text);
+}
+
+/* ---- is it still there? ---- */
+
+static bool
+is_it(const struct device *device, const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == device->rdev && st->st_ino == device->inode;
+}
+
+bool
+device_is_at(const struct device *device, const char *path)
+{
+	struct stat st;
+
+	return device->fd >= 0 && stat(path, &st) == 0 && is_it(device, &st);
+}
+
+bool
+device_has_left(const struct device *device, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ENXIO || errno == ENODEV;
+	return !is_it(device, &st);
 }

@@ -1,5 +1,6 @@
 /*
- * device_node.h - what stands at a path, found out without opening it. For device.c alone.
+ * device_node.h - what stands at a path, found out without opening it. For device.c alone. Also
+ * device_is_at() and device_has_left() of device.h.
  */
 #ifndef COMLEASE_DEVICE_NODE_H
 #define COMLEASE_DEVICE_NODE_H
@@ -9,8 +10,10 @@
 
 #include "device.h"
 
-/* Where `path` leads (node[PATH_MAX]), and whether that is a serial device: 0; DEVICE_ABSENT;
- * -ENOTTY: something else; -errno. text: why. */
+/* Where `path` leads (node[PATH_MAX]; "": nowhere), and whether that is a serial device to be
+ * leased: 0; DEVICE_ABSENT; -ENOTTY: something else; -EBUSY: the kernel's console; -errno. text:
+ * why.
+ */
 int node_find(const char *path, char *node, dev_t *rdev, bool *is_pty, char text[DEVICE_TEXT_MAX]);
 
 /* Text for a failed open or look-up of that path; DEVICE_ABSENT where the error means that there is

@@ -104,7 +104,9 @@ void
 inspector_take_config(struct inspector *i, int fd)
 {
 	/* it was checked by the supervisor, who knows more of the rules than we do */
-	const struct config_rules rules = { .privileged = true, .can_revoke = true };
+	const struct config_rules rules = { .privileged = true,
+					    .can_revoke = true,
+					    .resolved = true };
 	char error[CONFIG_ERROR_MAX];
 	struct config config;
 	int result = config_read(fd, "configuration", &rules, &config, error);

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "foreign_login.h"
 #include "foreign_process.h"
 #include "log.h"
 
@@ -77,20 +78,34 @@ inspector_forget_questions(struct inspector *i)
 
 /* ---- answers ---- */
 
+/* He is the reason why the others who have it will not do: a shell goes, a getty comes back. */
+static const struct holder *
+find_login(const struct inspected *port)
+{
+	size_t n;
+
+	for (n = 0; n < port->holder_count; n++)
+		if (foreign_offers_login(&port->holders[n].who))
+			return &port->holders[n];
+	return NULL;
+}
+
 static void
 make_answer(const struct inspector *i, const struct inspected *port, size_t total,
 	    struct ipc_message *m)
 {
+	const struct holder *login = find_login(port);
 	size_t n = strlen(port->name);
 
 	memset(m, 0, sizeof(*m));
 	m->type = IPC_FOREIGN;
 	m->number = total;
 	m->flag = (total > 0 ? IPC_FOREIGN_HELD : 0) |
-		  (i->scan.unseen > 0 || i->scan.hidden ? IPC_FOREIGN_BLIND : 0);
+		  (i->scan.unseen > 0 || i->scan.hidden ? IPC_FOREIGN_BLIND : 0) |
+		  (login != NULL ? IPC_FOREIGN_LOGIN : 0);
 	memcpy(m->text, port->name, n);
 	if (port->holder_count > 0)
-		foreign_print(&port->holders[0].who, m->text + n + 1);
+		foreign_print(login != NULL ? &login->who : &port->holders[0].who, m->text + n + 1);
 }
 
 static void

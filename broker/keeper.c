@@ -144,6 +144,8 @@ take_broker_message(struct keeper *k)
 		own_want(k, m.flag != 0);
 	else if (m.type == IPC_MEMO)
 		memory_set_memo(k, &m);
+	else if (m.type == IPC_ACCEPT)
+		identity_accept(k);
 	if (fd >= 0)
 		close(fd);
 }
@@ -178,7 +180,7 @@ take_supervisor_message(struct keeper *k)
 	if (result < 0)
 		return false;
 	if (fd >= 0 && m.type == IPC_CONFIG) {
-		keeper_configure(k, fd);
+		keeper_configure(k, fd, m.id);
 		close(fd);
 	} else if (fd >= 0 && m.type == IPC_ROSTER) {
 		keeper_take_roster(k, fd);

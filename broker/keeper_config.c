@@ -63,14 +63,16 @@ same_text(const char *a, const char *b)
 }
 
 void
-keeper_configure(struct keeper *k, int fd)
+keeper_configure(struct keeper *k, int fd, uint64_t readings)
 {
 	/* it was checked by the supervisor, who knows more of the rules than we do now */
-	const struct config_rules rules = { .privileged = true, .can_revoke = true };
+	const struct config_rules rules = { .privileged = true,
+					    .can_revoke = true,
+					    .resolved = true };
 	const struct config_port *old = k->port, *port;
 	char error[CONFIG_ERROR_MAX];
 	struct config config, last;
-	bool moved, locks_moved;
+	bool moved, locks_moved, is_read_anew = readings != k->readings;
 	int result = config_read(fd, "configuration", &rules, &config, error);
 
 	if (result < 0) {
@@ -96,6 +98,10 @@ keeper_configure(struct keeper *k, int fd)
 		config_free(&last);
 	if (locks_moved || old == NULL)
 		own_configure(k);
+	identity_configured(k);
+	k->readings = readings;
 	if (moved)
 		keeper_path_changed(k);
+	if (old != NULL && is_read_anew)
+		identity_accept(k);
 }

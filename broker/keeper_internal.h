@@ -5,6 +5,7 @@
  *	keeper_config.c		the configuration, and the privileges that it needs
  *	keeper_memory.c		what the next keeper is to know
  *	keeper_port.c		is the device there? Hang-ups, unplugging
+ *	keeper_identity.c	which device it is, and was
  *	keeper_open.c		opens it for leases
  *	keeper_roster.c		which descriptions exist; tells when they go
  *	keeper_own.c		TIOCEXCL, flock and lock files: the port is ours, for others to see
@@ -111,12 +112,17 @@ struct keeper_busy {
 	uint64_t at_ms;
 };
 
-/* What the next keeper is to know as well. */
+/* What the next keeper is to know as well, also that of the next comleased (supervisor_store.c),
+ * which may be a newer one: the number is raised when something here gets another meaning. */
+#define KEEPER_MEMORY_VERSION (UINT64_C(1) << 32 | sizeof(struct keeper_memory))
+
 struct keeper_memory {
+	uint64_t version;          /* KEEPER_MEMORY_VERSION, or nothing here counts */
 	uint64_t token;            /* of the lease that this is about; 0: none */
 	char holder[IPC_TEXT_MAX]; /* what the broker wants to be told again */
 	char memo[IPC_TEXT_MAX];   /* the same, of the port: IPC_MEMO */
 	bool has_successor;        /* the line is to be kept for him: nothing is cleaned unasked */
+	struct device_identity device; /* what the port was last */
 };
 
 struct keeper {
@@ -131,7 +137,9 @@ struct keeper {
 	char why[IPC_TEXT_MAX]; /* absent or faulted */
 	uint64_t retry_ms;      /* look again by time (there, but not ready) */
 	unsigned retries;
-	bool is_reported; /* the broker knows what there is */
+	bool is_reported;        /* the broker knows what there is */
+	uint64_t readings;       /* of the configuration's files: IPC_CONFIG's id */
+	char told[IPC_TEXT_MAX]; /* IPC_IDENTITY as it was last said */
 
 	uint64_t live;                /* the token of the lease that is alive; 0 */
 	uint64_t count;               /* how many descriptions of it are listed */
@@ -173,8 +181,8 @@ void keeper_listen_device(struct keeper *, bool input);
 
 /* ---- keeper_config.c ---- */
 
-/* A new configuration, of an open file. */
-void keeper_configure(struct keeper *, int fd);
+/* A new configuration, of an open file; readings: IPC_CONFIG's id. */
+void keeper_configure(struct keeper *, int fd, uint64_t readings);
 
 /* ---- keeper_memory.c ---- */
 
@@ -214,6 +222,23 @@ void keeper_closed(struct keeper *);
 void keeper_set_presence(struct keeper *, enum keeper_presence);
 
 void keeper_report(struct keeper *);
+
+/* ---- keeper_identity.c ---- */
+
+/* There is a configuration, or a memory: which device may be attached. Before each look. */
+void identity_configured(struct keeper *);
+
+/* It is attached. */
+void identity_remember(struct keeper *);
+
+/* IPC_ACCEPT, or a reload: while the device is not there any other one may be it. */
+void identity_accept(struct keeper *);
+
+/* After a look that failed: k->why as people understand it. */
+void identity_explain(struct keeper *, bool is_absent);
+
+/* IPC_IDENTITY, if the device is there, and if that is news or it is to be said again. */
+void identity_tell(struct keeper *, bool again);
 
 /* ---- keeper_open.c ---- */
 

@@ -1,10 +1,10 @@
 /*
- * keeper_memory.c - what a keeper knows and must outlive it: who holds the lease, for a keeper that
- * comes after a crash of this one and of the broker; and the port's memo, over everything. It
- * refuses to know what either of them means.
+ * keeper_memory.c - what a keeper knows and must outlive it: who holds the lease, and which device
+ * it was, for a keeper that comes after a crash of this one and of the broker; and the port's memo,
+ * over everything. It refuses to know what any of them means.
  *
- * The tricky idea: the first is memory that the supervisor holds (a memfd), since it is written on
- * the way to each grant; the second a file, written when an administrator says something.
+ * The tricky idea: the first two are memory that the supervisor holds (a memfd), since it is
+ * written on the way to each grant; the memo a file, written when an administrator says something.
  */
 #include "keeper_internal.h"
 
@@ -14,6 +14,22 @@
 #include <unistd.h>
 
 #include "log.h"
+
+/* Whoever wrote it may have been cut off. */
+static void
+terminate(struct keeper_memory *m)
+{
+	struct device_identity *d = &m->device;
+
+	if (m->version != KEEPER_MEMORY_VERSION) { /* new, or another comleased's */
+		memset(m, 0, sizeof(*m));
+		m->version = KEEPER_MEMORY_VERSION;
+	}
+	m->holder[sizeof(m->holder) - 1] = m->memo[sizeof(m->memo) - 1] = '\0';
+	d->usb_id[sizeof(d->usb_id) - 1] = d->serial[sizeof(d->serial) - 1] = '\0';
+	d->product[sizeof(d->product) - 1] = d->place[sizeof(d->place) - 1] = '\0';
+	d->function[sizeof(d->function) - 1] = '\0';
+}
 
 /* Shared with those that come after us; without it this one's knowledge ends with it. */
 void
@@ -28,8 +44,10 @@ memory_take(struct keeper *k, int fd)
 		log_line("memory port=%s error=%s", k->name, strerror(errno));
 		return;
 	}
-	m->holder[sizeof(m->holder) - 1] = m->memo[sizeof(m->memo) - 1] = '\0'; /* cut off */
+	terminate(m);
 	k->memory = m;
+	if (k->port != NULL)
+		identity_configured(k);
 }
 
 /* What was said before all of comleased ended; the memory knows better if it knows anything. */

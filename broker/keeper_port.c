@@ -2,8 +2,10 @@
  * keeper_port.c - is the device there? It refuses to know why a lease starts or ends.
  *
  * The tricky idea: whoever hung our own description up has not said why. It is looked at afresh:
- * if the device opens, somebody else hung the line up and the holder may open again; if it does
- * not, it has gone, and our own description must not pin it.
+ * if the same device opens, somebody else hung the line up and the holder may open again; if it
+ * does not, it has gone, and our own description must not pin it. And a device that still works is
+ * not the port's any more when the path leads elsewhere, or nowhere (udev says that it has gone):
+ * who has it loses it, as it may come back for somebody else.
  */
 #include "keeper_internal.h"
 #include "clock.h"
@@ -32,6 +34,7 @@ keeper_set_presence(struct keeper *k, enum keeper_presence presence)
 	k->presence = presence;
 	if (presence == KEEPER_PRESENT) {
 		k->why[0] = '\0';
+		identity_remember(k);
 		/* told once, and closed on that */
 		keeper_listen(k, k->device.fd, EPOLLONESHOT);
 	}
@@ -64,6 +67,8 @@ keeper_look(struct keeper *k)
 	watch_set(&k->watch, k->port->device);
 	result = device_attach(&k->device, k->port, k->why);
 	stranger_collect(k);
+	if (result != 0)
+		identity_explain(k, result == DEVICE_ABSENT);
 	if (result == 0)
 		keeper_set_presence(k, KEEPER_PRESENT);
 	else
@@ -71,17 +76,6 @@ keeper_look(struct keeper *k)
 					   ? KEEPER_ABSENT
 					   : KEEPER_FAULTED);
 	schedule_retry(k, result == -EAGAIN);
-}
-
-static void
-tell_identity(struct keeper *k)
-{
-	struct ipc_message m = { .type = IPC_IDENTITY };
-
-	if (k->presence == KEEPER_PRESENT)
-		device_identity(&k->device, m.text);
-	if (m.text[0] != '\0')
-		keeper_send(k, &m);
 }
 
 static void
@@ -99,7 +93,24 @@ tell_presence(struct keeper *k)
 	if (k->presence == KEEPER_ABSENT)
 		keeper_set_live(k, 0, 0); /* a lease ends with its device */
 	keeper_send(k, &m);
-	tell_identity(k);
+	identity_tell(k, true);
+}
+
+/* The device that was there has gone, whatever there is now: a lease and a turnaround end with it.
+ */
+static void
+tell_gone(struct keeper *k, const char *why)
+{
+	struct ipc_message m = { .type = IPC_ABSENT };
+	bool is_asked = k->turnaround.phase != KEEPER_AT_REST && k->turnaround.id_count > 0;
+
+	if (k->turnaround.phase != KEEPER_AT_REST)
+		turnaround_answer(k, IPC_ABSENT, why);
+	keeper_set_live(k, 0, 0);
+	k->is_clean = k->is_kept = false;
+	snprintf(m.text, sizeof(m.text), "%s", why);
+	if (k->is_reported && !is_asked)
+		keeper_send(k, &m);
 }
 
 void
@@ -107,10 +118,12 @@ keeper_look_and_tell(struct keeper *k)
 {
 	enum keeper_presence before = k->presence;
 	char why[IPC_TEXT_MAX];
+	bool is_coming;
 
 	memcpy(why, k->why, sizeof(why));
 	keeper_look(k);
-	if (k->presence != before || (k->presence == KEEPER_FAULTED && strcmp(why, k->why) != 0))
+	is_coming = k->presence == KEEPER_ABSENT && k->retry_ms != KEEPER_NEVER;
+	if (k->presence != before || (strcmp(why, k->why) != 0 && !is_coming))
 		tell_presence(k);
 }
 
@@ -124,6 +137,36 @@ lose(struct keeper *k)
 	k->presence = KEEPER_UNKNOWN;
 }
 
+/* It works still: who has it has it no longer when this returns. */
+static void
+cut_holders(struct keeper *k)
+{
+	int error;
+
+	if (!k->port->revocable || k->device.fd < 0 || keeper_count_working(k) == 0)
+		return;
+	error = device_cut(&k->device);
+	if (error < 0 && error != -EIO)
+		log_line("cut port=%s error=%s", k->name, strerror(-error));
+	log_debug("cut port=%s left=%d", k->name, keeper_count_working(k));
+}
+
+/* What was attached is not the port's any more. What is there now is looked at, and all is told. */
+static void
+replace(struct keeper *k)
+{
+	char why[IPC_TEXT_MAX];
+
+	keeper_look(k);
+	if (k->presence == KEEPER_ABSENT) {
+		tell_gone(k, k->why);
+		return;
+	}
+	snprintf(why, sizeof(why), "%s: another device is there now", k->port->device);
+	tell_gone(k, why);
+	tell_presence(k);
+}
+
 void
 keeper_path_changed(struct keeper *k)
 {
@@ -133,17 +176,15 @@ keeper_path_changed(struct keeper *k)
 		return;
 	}
 	watch_set(&k->watch, k->port->device);
-	/* a lease keeps the device that it was given, wherever the path leads now; and a turnaround
-	 * looks for itself */
-	if (k->live != 0 || k->turnaround.phase != KEEPER_AT_REST ||
-	    device_is_at(&k->device, k->port->device))
+	if (!device_has_left(&k->device, k->port->device))
+		return;
+	/* he can't be made to let go, and two must not have it if it comes back */
+	if (!k->port->revocable && k->live != 0 && keeper_count_working(k) != 0)
 		return;
 	own_leave(k);
+	cut_holders(k);
 	lose(k);
-	snprintf(k->why, sizeof(k->why), "%s: it leads to another device now", k->port->device);
-	keeper_set_presence(k, KEEPER_ABSENT);
-	tell_presence(k);
-	keeper_look_and_tell(k);
+	replace(k);
 }
 
 int
@@ -186,6 +227,14 @@ keeper_own_hangup(struct keeper *k)
 {
 	bool in_turnaround = k->turnaround.phase != KEEPER_AT_REST;
 
+	/* what stands there now is another one, or the same one, plugged in again */
+	if (k->device.fd >= 0 && device_has_left(&k->device, k->port->device)) {
+		own_leave(k);
+		cut_holders(k);
+		lose(k);
+		replace(k);
+		return;
+	}
 	lose(k);
 	keeper_look(k);
 	if (k->presence != KEEPER_PRESENT)
@@ -245,7 +294,7 @@ keeper_report(struct keeper *k)
 	if (k->presence == KEEPER_FAULTED)
 		tell_presence(k);
 	else
-		tell_identity(k);
+		identity_tell(k, true);
 	if (memo.text[0] != '\0')
 		keeper_send(k, &memo);
 	busy_report(k);

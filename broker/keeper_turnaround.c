@@ -41,6 +41,8 @@ answer(struct keeper *k, enum ipc_type type, const char *text, unsigned others)
 		keeper_listen_device(k, false);
 	t->phase = KEEPER_AT_REST;
 	k->is_clean = type == IPC_READY && others == 0;
+	if (type == IPC_READY)
+		identity_tell(k, false);
 	for (i = 0; i < t->id_count; i++) {
 		m.id = t->ids[i];
 		keeper_send(k, &m);

@@ -164,8 +164,7 @@ set_disabled(struct port *port, struct peer *p, bool disabled, const char *reaso
 		service_denied(p);
 		return;
 	}
-	if (disabled || port->lease.disabled)
-		port_disable(port, disabled, reason);
+	port_disable(port, disabled, reason);
 	service_done(p);
 	broker_settle(b);
 }

@@ -90,7 +90,10 @@ add_reason(struct text *t, const json_t *port, const struct status_style *style)
 	bool busy = status_integer(status_object(port, "lease"), "busySince") != 0 && reason &&
 		    strncmp(reason, "in a call", 9) == 0;
 
-	if (!disabled && !foreign && !busy)
+	/* Who it is stands in a line of its own; that he will not go does not. */
+	bool login = reason && strstr(reason, " is a login terminal: ");
+
+	if (!disabled && (!foreign || login) && !busy)
 		add_note(t, "", reason, style);
 	if (!disabled)
 		return;

@@ -45,6 +45,37 @@ status_process(struct text *t, const json_t *process)
 			 (uid_t)status_integer(process, "uid"));
 }
 
+/* A link that the broker keeps to a device that it finds by its serial number and the like:
+ * FOLDER/port/NAME, not a name that anybody has given. */
+static bool
+is_brokers_link(const char *device, const char *name)
+{
+	size_t length = strlen(device), n = strlen(name);
+
+	return strncmp(device, "/dev/", 5) != 0 && length > n + 6 &&
+	       strncmp(device + length - n - 6, "/port/", 6) == 0 &&
+	       strcmp(device + length - n, name) == 0;
+}
+
+/* Where the device is, as far as anybody knows it by that: "/dev/ttyUSB1", "/dev/modem -> ttyUSB1".
+ * What a pty is called says nothing. */
+static void
+add_device(struct text *t, const json_t *port)
+{
+	const char *device = status_string(port, "device"), *node = status_string(port, "node");
+	const char *name = status_string(port, "name");
+
+	if (device && name && is_brokers_link(device, name)) {
+		text_add_foreign(t, node ? node : "-");
+		return;
+	}
+	text_add_foreign(t, device);
+	if (!device || !node || strcmp(device, node) == 0 || strncmp(node, "/dev/pts/", 9) == 0)
+		return;
+	text_add(t, " -> ");
+	text_add_foreign(t, strncmp(node, "/dev/", 5) == 0 ? node + 5 : node);
+}
+
 static void
 fill_row(struct row *row, const json_t *port, int64_t now_ms)
 {
@@ -52,7 +83,7 @@ fill_row(struct row *row, const json_t *port, int64_t now_ms)
 	int64_t since = status_integer(lease ? lease : port, "since");
 
 	text_add_foreign(&row->cell[NAME], status_string(port, "name"));
-	text_add_foreign(&row->cell[DEVICE], status_string(port, "device"));
+	add_device(&row->cell[DEVICE], port);
 	text_add_foreign(&row->cell[STATE], status_string(port, "state"));
 	if (lease)
 		status_process(&row->cell[HOLDER], status_object(lease, "owner"));

@@ -49,7 +49,7 @@
 extern "C" {
 #endif
 
-#define COMLEASE_VERSION "0.3.0"
+#define COMLEASE_VERSION "0.4.0"
 
 /* For wait_ms: as long as it takes. */
 #define COMLEASE_FOREVER (-1)
@@ -229,7 +229,7 @@ struct comlease_port {
 int comlease_list(struct comlease *, struct comlease_port **ports, size_t *count);
 void comlease_list_free(struct comlease_port *ports, size_t count);
 
-/* "0.3.0": of the library that is running. */
+/* "0.4.0": of the library that is running. */
 const char *comlease_version(void);
 
 #ifdef __cplusplus

@@ -24,6 +24,7 @@ struct rig {
 	char folder[64], device[80], locks[80]; /* locks: the folder of UUCP lock files */
 	char options[256];                      /* of the port: lines */
 	bool strangers; /* IPC_STRANGER counts as a message; else it is passed over */
+	bool nodes;     /* so does IPC_IDENTITY of what is not on USB */
 };
 
 extern struct rig rig;

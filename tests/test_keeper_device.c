@@ -133,28 +133,6 @@ START_TEST(idle_device_that_goes_is_absent)
 }
 END_TEST
 
-START_TEST(link_that_leads_to_another_device_is_followed_when_free)
-{
-	char other[200];
-	int first, fd;
-
-	rig_ready(FAST);
-	fd = rig_open(1, true);
-	first = rig.master;
-	snprintf(other, sizeof(other), "%s/old", rig.folder);
-	ck_assert_int_eq(rename(rig.device, other), 0);
-	rig_plug();
-	rig_expect_quiet(); /* the lease keeps its device */
-	ck_assert_int_eq(write(fd, "x", 1), 1);
-	close(fd);
-	rig_expect(IPC_GONE);
-	assert_usable(2);
-	close(first);
-	rig_expect_quiet();
-	rig_end();
-}
-END_TEST
-
 START_TEST(unplugging_ends_a_turnaround_that_waits)
 {
 	uint64_t id;
@@ -354,7 +332,6 @@ main(void)
 	tcase_add_test(t, absent_device_is_noticed_when_missing_folders_and_links_appear);
 	tcase_add_test(t, unplugged_device_is_absent_and_let_go_and_comes_back);
 	tcase_add_test(t, idle_device_that_goes_is_absent);
-	tcase_add_test(t, link_that_leads_to_another_device_is_followed_when_free);
 	tcase_add_test(t, unplugging_ends_a_turnaround_that_waits);
 	tcase_add_loop_test(t, impostor_is_refused_with_the_reason_and_replaced_later, 0,
 			    sizeof(impostors) / sizeof(impostors[0]));
