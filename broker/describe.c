@@ -30,6 +30,21 @@ describe_process(const struct request *r)
 			 "command", or_null(r->command));
 }
 
+/* What a holder's program may be told to open. The link that the supervisor keeps to a device
+ * (hotplug.h) is no name in /dev, on which some programs insist; its node is the same as long as
+ * the lease lives. */
+static const char *
+leased_path(const struct port *port)
+{
+	const char *device = port->config.device, *name = strrchr(device, '/');
+	size_t folder = (size_t)(name - device);
+
+	if (port->node[0] != '\0' && strcmp(name + 1, port->config.name) == 0 && folder >= 5 &&
+	    strncmp(device + folder - 5, "/port", 5) == 0 && strncmp(device, "/dev/", 5) != 0)
+		return port->node;
+	return device;
+}
+
 json_t *
 describe_lease(const struct port *port, const struct request *holder)
 {
@@ -40,7 +55,7 @@ describe_lease(const struct port *port, const struct request *holder)
 		until = json_integer(holder->since_real_ms + (json_int_t)lease->max_hold_ms);
 	return json_pack(
 	    "{s:I, s:s, s:s, s:o, s:s*, s:s*, s:b, s:I, s:I, s:i, s:o*, s:o*, s:o*, s:s*}", "token",
-	    (json_int_t)lease->token, "port", port->config.name, "device", port->config.device,
+	    (json_int_t)lease->token, "port", port->config.name, "device", leased_path(port),
 	    "owner", describe_process(holder), "label", or_null(holder->label), "class",
 	    or_null(holder->class), "standby", (int)lease->standby, "since",
 	    (json_int_t)holder->since_real_ms, "waited", (json_int_t)holder->waited_ms,

@@ -18,6 +18,8 @@ static const struct mock_tty a5 = { .name = "ttyUSB0", .plug = "1-2", .serial = 
 START_TEST(device_that_is_plugged_in_becomes_a_port_under_its_stable_name)
 {
 	struct plugged p;
+	char node[40];
+	json_t *port;
 	int fd;
 
 	plug_run(PLUG_TEMPLATE);
@@ -28,6 +30,11 @@ START_TEST(device_that_is_plugged_in_becomes_a_port_under_its_stable_name)
 	plug_expect_link(PLUG_A5, &p);
 	fd = support_acquire(PLUG_A5, NULL);
 	support_expect_line(fd, p.master);
+	port = support_list(PLUG_A5);
+	snprintf(node, sizeof(node), "/dev/%s", p.node);
+	/* some programs take no path that is not in /dev */
+	ck_assert_str_eq(support_string(port, "lease", "device", NULL), node);
+	json_decref(port);
 	close(fd);
 	plug_wait_port(PLUG_A5, "free");
 	plug_out(&p);
