@@ -236,7 +236,7 @@ foreign_stranger(struct port *port, unsigned flags)
 	case LEASE_FAULTED:
 		if (port->ended != NULL)
 			port->stranger = port->stranger || opened;
-		else if (opened && !port->late)
+		else if (opened && !port->late && port->rdev != 0) /* /dev/null is everybody's */
 			foreign_look(port);
 		break;
 	case LEASE_FOREIGN:
