@@ -76,17 +76,39 @@ obey(struct bridge *b, unsigned flags)
 }
 
 static void
+take_chunk(struct bridge *b)
+{
+	size_t before = rest(b);
+	unsigned flags = bridge_relay_from_program(&b->relay, b->pty.master);
+
+	if (bridge_pty_may_be_of_next(&b->pty))
+		bridge_relay_defer(&b->relay, before);
+	else
+		obey(b, flags);
+}
+
+static void
+take_status(struct bridge *b)
+{
+	unsigned flags = bridge_relay_status(b->pty.master);
+
+	if (!bridge_pty_may_be_of_next(&b->pty))
+		obey(b, flags);
+}
+
+/* Whoever came after the last look is to have a lease of his own. */
+static void
 take_program(struct bridge *b, short events)
 {
 	if (events & POLLPRI)
-		obey(b, bridge_relay_status(b->pty.master));
+		take_status(b);
 	else if (b->phase == BRIDGE_SILENT && events & POLLIN)
 		bridge_session_ask(b);
 	if (!takes_program(b) || !(events & POLLIN))
 		return;
 	bridge_follow_look(b);
 	if (bridge_follow_apply(b))
-		obey(b, bridge_relay_from_program(&b->relay, b->pty.master));
+		take_chunk(b);
 }
 
 static int

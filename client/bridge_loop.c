@@ -117,6 +117,8 @@ turn(struct bridge *b)
 	    earlier(bridge_lease_poll(&b->lease, fds + AT_LEASE), bridge_session_timeout_ms(b));
 	int spies = bridge_spy_poll(b->spy, fds + AT_SPY);
 	ms = earlier(ms, bridge_spy_timeout_ms(b->spy));
+	if (b->pty.was_left || (b->phase == BRIDGE_IDLE && (b->pty.attached || b->missed)))
+		ms = 0; /* a visit that has no event of its own any more */
 	if (poll(fds, AT_SPY + (nfds_t)spies, ms) < 0)
 		return;
 

@@ -8,7 +8,9 @@
  * nothing to wait for. inotify wakes for each open and close. It also tells of a close and an open
  * between two looks, which POLLHUP does not; but an event that is like the last one in the queue is
  * merged into it, so opens could not be counted. Hence two watches: the folder's event and the
- * node's own come by turns, and are never alike.
+ * node's own come by turns, and are never alike. Two opens at the very same time still are: so
+ * `opens` may be too small, and a close that seems to be the last one is only believed when POLLHUP
+ * or another open follows.
  */
 #include "bridge_pty.h"
 #include "bridge_line.h"
@@ -22,10 +24,14 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FOLDER     "/dev/pts"
 #define SLAVE_OPEN (O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+/* If neither POLLHUP nor an open follows a close for so long, somebody has it open who was not
+ * counted. */
+#define LEAVING_MS 1000
 
 /* ---- making it ---- */
 
@@ -142,115 +148,190 @@ bridge_pty_poll(const struct bridge_pty *p, short events, struct pollfd fds[BRID
 	fds[1] = (struct pollfd){ p->attached ? p->master : -1, events, 0 };
 }
 
-/* True: with this event nobody had it open any more. */
-static bool
-count(struct bridge_pty *p, const struct inotify_event *e)
+static int64_t
+now_ms(void)
 {
-	if (e->wd != p->folder || e->len == 0 || strcmp(e->name, p->slave + sizeof FOLDER) != 0)
-		return false;
-	if (e->mask & IN_OPEN) {
-		p->seen++;
-		p->opens++;
-		p->attached = true;
-		return false;
-	}
-	if (p->opens == 0 || --p->opens > 0)
-		return false;
-	bool left = p->attached;
-	p->attached = false;
-	return left;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool
-read_events(struct bridge_pty *p)
+/* +1: an open; -1: a close; 0: nothing of ours. */
+static int
+kind(const struct bridge_pty *p, const struct inotify_event *e)
+{
+	if (e->wd != p->folder || e->len == 0 || strcmp(e->name, p->slave + sizeof FOLDER) != 0)
+		return 0;
+	return e->mask & IN_OPEN ? 1 : -1;
+}
+
+static void
+opened(struct bridge_pty *p)
+{
+	if (p->leaving && now_ms() - p->leaving_ms < LEAVING_MS)
+		p->was_left = p->is_taken_over = true;
+	else if (!p->attached)
+		p->is_taken_over = true;
+	p->leaving = false;
+	p->attached = true;
+	p->opens++;
+}
+
+static void
+closed(struct bridge_pty *p)
+{
+	if (p->opens > 0)
+		p->opens--;
+	if (p->opens > 0 || !p->attached)
+		return;
+	p->leaving = true;
+	p->leaving_ms = now_ms();
+}
+
+static void
+count(struct bridge_pty *p, int kind)
+{
+	if (kind > 0)
+		opened(p);
+	else if (kind < 0)
+		closed(p);
+}
+
+/* tally: adds opens and closes up there, and does no more with them; NULL: count(). */
+static void
+read_events(struct bridge_pty *p, int tally[2])
 {
 	_Alignas(struct inotify_event) char buffer[4096];
-	bool left = false;
 	ssize_t n;
 
 	while ((n = read(p->inotify, buffer, sizeof buffer)) > 0) {
 		for (const char *at = buffer; at < buffer + n;) {
 			const struct inotify_event *e = (const void *)at;
-			left |= count(p, e);
+			int k = kind(p, e);
+			if (tally && k)
+				tally[k < 0]++;
+			else
+				count(p, k);
 			at += sizeof *e + e->len;
 		}
 	}
-	return left;
 }
 
-static bool
-is_hung_up(const struct bridge_pty *p)
+static short
+master_is(const struct bridge_pty *p, short events)
 {
-	struct pollfd master = { p->master, 0, 0 };
+	struct pollfd master = { p->master, events, 0 };
 
-	return poll(&master, 1, 0) == 1 && master.revents & POLLHUP;
+	return poll(&master, 1, 0) == 1 ? master.revents : 0;
+}
+
+/* Reads what there is to read, and says whether nobody had it open after the last event. An open
+ * is told of once it is done, a close before. So who is not told of yet has written nothing. */
+static bool
+is_hung_up(struct bridge_pty *p, int tally[2])
+{
+	int unread;
+
+	for (;;) {
+		read_events(p, tally);
+		if (!(master_is(p, 0) & POLLHUP))
+			return false;
+		if (ioctl(p->inotify, FIONREAD, &unread) < 0 || unread == 0)
+			return true;
+	}
+}
+
+static void
+settle(struct bridge_pty *p)
+{
+	if (!is_hung_up(p, NULL)) {
+		p->attached = true;
+		return;
+	}
+	p->was_left |= p->attached;
+	p->attached = p->leaving = false;
+	p->opens = 0;
 }
 
 bool
 bridge_pty_look(struct bridge_pty *p, const struct pollfd fds[BRIDGE_PTY_FDS])
 {
-	int unread = 0;
+	bool was_left;
 
-	if (!fds[0].revents && !(fds[1].revents & POLLHUP) && !p->missed)
-		return false;
-	bool left = read_events(p) | p->missed;
-	p->missed = false;
-	if (!is_hung_up(p)) {
-		p->attached = true;
-		return left;
-	}
-	left |= p->attached;
-	p->attached = false;
-	/* Two opens at the very same time may have been counted as one. */
-	if (ioctl(p->inotify, FIONREAD, &unread) == 0 && unread == 0)
-		p->opens = 0;
-	return left;
+	if (fds[0].revents || fds[1].revents & POLLHUP)
+		settle(p);
+	was_left = p->was_left;
+	p->was_left = p->is_taken_over = false;
+	return was_left;
+}
+
+bool
+bridge_pty_may_be_of_next(struct bridge_pty *p)
+{
+	settle(p);
+	return p->is_taken_over;
 }
 
 /* ---- between two programs ---- */
 
+/* After an open and a close of our own, which are nobody's coming and going. Somebody else's at the
+ * same moment may have been merged with them: one that is counted too little does no harm. */
+static void
+forget_own(struct bridge_pty *p)
+{
+	int tally[2] = { 0, 0 };
+
+	p->attached = !is_hung_up(p, tally);
+	p->leaving = false;
+	p->opens += tally[0] - tally[1];
+	if (tally[0] != 1 || tally[1] != 1)
+		p->opens = p->opens > 0;
+	if (!p->attached)
+		p->opens = 0;
+}
+
 /* TIOCEXCL (screen, gammu) outlives the program that said it. Only who has the slave open can take
  * it back, and an ordinary user does not get there any more. */
 static int
-take_back_exclusion(struct bridge_pty *p)
+wipe(struct bridge_pty *p, bool is_free)
 {
-	int slave = open(p->slave, SLAVE_OPEN);
-	unsigned seen;
+	tcflush(p->master, TCOFLUSH); /* see bridge_line_reset() */
 
+	int slave = open(p->slave, SLAVE_OPEN);
 	if (slave < 0)
-		return errno == EBUSY ? 1 : 0;
-	p->missed |= read_events(p); /* of others, and our open */
-	seen = p->seen;
-	ioctl(slave, TIOCNXCL);
+		return -1;
+	tcflush(slave, TCIFLUSH);
+	if (is_free)
+		ioctl(slave, TIOCNXCL);
 	close(slave);
-	if (read_events(p) && p->seen != seen) /* our close is nobody's leaving */
-		p->missed = true;
-	p->attached = !is_hung_up(p);
+	forget_own(p);
 	return 0;
 }
 
 int
 bridge_pty_clean(struct bridge_pty *p, const struct bridge_line *line)
 {
-	int slave, result = 0;
 	char status;
 
+	settle(p);
+	bool is_free = !p->attached;
 	/* Whoever opens it between this look and the reset, and has set the line already, loses
 	 * that: two system calls of his within one of ours. TIOCSPTLCK would close that gap, but
 	 * his open() would fail. */
-	if (is_hung_up(p)) {
+	if (is_free)
 		bridge_line_reset(p->master, line);
-		result = take_back_exclusion(p);
-	} else {
-		slave = open(p->slave, SLAVE_OPEN);
-		tcflush(p->master, TCOFLUSH); /* see bridge_line_reset() */
-		if (slave >= 0) {
-			tcflush(slave, TCIFLUSH);
-			close(slave);
-		}
-	}
+	bool is_shut = wipe(p, is_free) < 0 && errno == EBUSY;
+	settle(p);
 	/* In packet mode both are reported, as if a program had done them. */
 	while (read(p->master, &status, 1) < 0 && errno == EINTR)
 		;
-	return result;
+	p->was_left = p->is_taken_over = false;
+	return is_shut && is_free && !p->attached;
+}
+
+bool
+bridge_pty_has_rest(const struct bridge_pty *p)
+{
+	return !p->attached && master_is(p, POLLIN) & POLLIN;
 }

@@ -146,6 +146,27 @@ bridge_relay_take_rest(struct bridge_relay *r, int master)
 }
 
 void
+bridge_relay_defer(struct bridge_relay *r, size_t length)
+{
+	struct bridge_buffer *from = &r->to_device, *to = &r->early;
+	size_t n = bridge_buffer_length(from) - length;
+
+	if (n > room(to))
+		n = room(to);
+	from->end = from->start + length;
+	memcpy(to->bytes + to->end, from->bytes + from->end, n);
+	to->end += n;
+}
+
+void
+bridge_relay_begin(struct bridge_relay *r)
+{
+	bridge_buffer_clear(&r->to_program);
+	r->to_device = r->early;
+	bridge_buffer_clear(&r->early);
+}
+
+void
 bridge_relay_to_program(struct bridge_relay *r, int master)
 {
 	flush_out(&r->to_program, master);

@@ -22,6 +22,7 @@ struct bridge_buffer {
 
 struct bridge_relay {
 	struct bridge_buffer to_device, to_program;
+	struct bridge_buffer early; /* taken already, but of the next program */
 	struct bridge_spy *spy;
 };
 
@@ -52,6 +53,11 @@ unsigned bridge_relay_from_program(struct bridge_relay *, int master);
 
 /* Takes all that it has written so far. */
 void bridge_relay_take_rest(struct bridge_relay *, int master);
+
+/* What has been taken since `to_device` had that length is of the next program. */
+void bridge_relay_defer(struct bridge_relay *, size_t length);
+/* The next program is there: what has been taken of it is all there is to send. */
+void bridge_relay_begin(struct bridge_relay *);
 
 void bridge_relay_to_program(struct bridge_relay *, int master);
 

@@ -53,8 +53,7 @@ bridge_session_ask(struct bridge *b)
 static void
 begin(struct bridge *b)
 {
-	bridge_buffer_clear(&b->relay.to_device);
-	bridge_buffer_clear(&b->relay.to_program);
+	bridge_relay_begin(&b->relay);
 	b->gone = b->missed = b->announced = false;
 	b->leave_ms = 0;
 	b->phase = BRIDGE_SILENT;
@@ -101,6 +100,7 @@ renew(struct bridge *b)
 		b->status = bridge_link_point(&b->link, b->pty.slave);
 	b->is_over = b->status != 0;
 	bridge_pty_close(&old);
+	bridge_buffer_clear(&b->relay.early);
 	bridge_follow_reset(b);
 }
 
@@ -122,6 +122,21 @@ hang_up(struct bridge *b, bool lost)
 
 /* ---- who comes and goes ---- */
 
+/* What the program has written is still sent. If somebody has opened the pty since, he may have
+ * written, too: his bytes and the last ones before them can't be told apart, and wait for his
+ * lease. */
+static void
+take_rest(struct bridge *b)
+{
+	size_t before = rest(b);
+
+	if (b->pty.attached || bridge_buffer_length(&b->relay.early) > 0)
+		return;
+	bridge_relay_take_rest(&b->relay, b->pty.master);
+	if (bridge_pty_may_be_of_next(&b->pty))
+		bridge_relay_defer(&b->relay, before);
+}
+
 static void
 left(struct bridge *b)
 {
@@ -131,13 +146,11 @@ left(struct bridge *b)
 			bridge_follow_apply(b);
 		tcflow(b->lease.fd, TCOON); /* or what is left would never go */
 	}
-	/* Somebody who has opened it since may have written: his bytes and the last ones before
-	 * them can't be told apart, and wait for his lease. */
-	if (!b->pty.attached)
-		bridge_relay_take_rest(&b->relay, b->pty.master);
+	take_rest(b);
 	bridge_buffer_clear(&b->relay.to_program);
 	if (bridge_pty_clean(&b->pty, &b->own) > 0)
 		renew(b);
+	b->missed |= bridge_pty_has_rest(&b->pty) || bridge_buffer_length(&b->relay.early) > 0;
 	b->is_changing = false;
 	b->gone = true;
 	b->since_ms = bridge_now_ms();
@@ -163,7 +176,7 @@ bridge_session_visit(struct bridge *b, bool was_left)
 		return;
 	if (b->pty.attached) {
 		begin(b);
-		if (!b->options->on_write)
+		if (!b->options->on_write || rest(b) > 0)
 			bridge_session_ask(b);
 	} else if (b->missed) {
 		begin(b);
