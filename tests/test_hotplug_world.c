@@ -196,7 +196,8 @@ START_TEST(template_is_shown_in_words)
 	fprintf(f, "[port usb-*]\n%s", support_can_revoke() ? "" : "revocation = none\n");
 	ck_assert_int_eq(fclose(f), 0);
 	support_exec(&child,
-		     (const char *const[]){ "comleased", "-c", conf,
+		     (const char *const[]){ "comleased", "-c", conf, "-s", support_socket,
+					    "--state-dir", support_path("state"),
 					    _i == 0 ? "--check-config" : "--print-config", NULL });
 	ck_assert_str_eq(support_hear_line(&child), _i == 0 ? "[port usb-*]: " TEMPLATE_IN_WORDS
 							    : "; [port usb-*]: " TEMPLATE_IN_WORDS);
