@@ -2,14 +2,12 @@
  * test_e2e_restart.c - broker, keeper or all of comleased ends while leases live and clients wait.
  * P9: no holder notices, nobody else gets in, whoever waited gets the port in his turn, by himself.
  */
-#include "support.h"
+#include "queue_rig.h"
 
 #include <unistd.h>
 
-#define WAITERS 3
-
 static int master;
-static struct support_child holder, waiters[WAITERS];
+static struct support_child holder, waiters[QUEUE_WAITERS];
 static int64_t token;
 static json_int_t since;
 
@@ -38,8 +36,8 @@ begin_with_queue(void)
 	support_hold(&holder, &wish);
 	token = support_held(&holder);
 	ck_assert_int_gt(token, 0);
-	for (i = 0; i < WAITERS; i++) {
-		wish = wish_of("queue", i == WAITERS - 1 ? 9 : 0);
+	for (i = 0; i < QUEUE_WAITERS; i++) {
+		wish = wish_of("queue", i == QUEUE_WAITERS - 1 ? 9 : 0);
 		support_hold(&waiters[i], &wish);
 		support_log_wait("request .*label=queue");
 	}
@@ -62,44 +60,22 @@ expect_undisturbed(void)
 	support_expect_line_of(&holder, "read pong");
 }
 
-/* The status shows him as before, nobody else gets in. */
+/* As before, and since when. */
 static void
 expect_known(void)
 {
-	struct support_client c;
 	json_t *port;
 
-	support_wait_port("modem0", "held", WAITERS);
+	queue_expect_known(&holder, token, waiters);
 	port = support_list("modem0");
-	ck_assert_int_eq(support_int(port, "lease", "token", NULL), token);
-	ck_assert_int_eq(support_int(port, "lease", "owner", "pid", NULL), holder.pid);
-	ck_assert_int_eq(support_int(port, "lease", "owner", "uid", NULL), (json_int_t)getuid());
-	ck_assert_str_eq(support_string(port, "lease", "label", NULL), "first");
 	ck_assert_int_eq(support_int(port, "lease", "since", NULL), since);
 	json_decref(port);
-	support_connect_stranger(&c);
-	support_call(&c, "Acquire", json_pack("{s:s, s:i}", "port", "modem0", "wait", 100), false);
-	support_error(&c, "TimedOut");
-	support_close(&c);
-	ck_assert(support_is_quiet(&waiters[0], 0) && support_is_quiet(&waiters[1], 0));
 }
 
-/* The waiters have it in their order, one at a time. */
 static void
 expect_queue_served(void)
 {
-	static const int order[WAITERS] = { 2, 0, 1 };
-	int64_t last = token, next;
-	int i, j;
-
-	for (i = 0; i < WAITERS; i++) {
-		next = support_held(&waiters[order[i]]);
-		ck_assert_int_gt(next, last);
-		last = next;
-		for (j = i + 1; j < WAITERS; j++)
-			ck_assert(support_is_quiet(&waiters[order[j]], 20));
-		support_finish(&waiters[order[i]]);
-	}
+	queue_expect_served(waiters, token);
 }
 
 START_TEST(broker_killed_while_a_lease_lives)

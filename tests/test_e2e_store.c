@@ -3,7 +3,7 @@
  * that keeps its descriptors, as at an upgrade. P9: no holder notices, nobody else gets in, whoever
  * waited gets the port in his turn; and what is handed over is not believed blindly.
  */
-#include "support.h"
+#include "queue_rig.h"
 #include "systemd_rig.h"
 
 #include <errno.h>
@@ -18,10 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAITERS 3
-
 static int masters[2];
-static struct support_child holder, waiters[WAITERS];
+static struct support_child holder, waiters[QUEUE_WAITERS];
 static int64_t token;
 
 static void
@@ -95,48 +93,23 @@ hold_and_queue(void)
 	support_fork(&holder, write_on, NULL, -1);
 	ck_assert_int_eq(sscanf(support_hear_line(&holder), "held %ld", &token), 1);
 	wish.port = "modem0";
-	for (i = 0; i < WAITERS; i++) {
-		wish.priority = i == WAITERS - 1 ? 9 : 0;
+	for (i = 0; i < QUEUE_WAITERS; i++) {
+		wish.priority = i == QUEUE_WAITERS - 1 ? 9 : 0;
 		support_hold(&waiters[i], &wish);
 		support_wait_port("modem0", "held", i + 1);
 	}
 }
 
-/* The status shows him as before, he may join, and nobody else gets in. */
 static void
 expect_known(void)
 {
-	struct support_client c;
-	json_t *port;
-
-	support_wait_port("modem0", "held", WAITERS);
-	port = support_list("modem0");
-	ck_assert_int_eq(support_int(port, "lease", "token", NULL), token);
-	ck_assert_int_eq(support_int(port, "lease", "owner", "pid", NULL), holder.pid);
-	ck_assert_str_eq(support_string(port, "lease", "label", NULL), "first");
-	json_decref(port);
-	support_connect_stranger(&c);
-	support_call(&c, "Acquire", json_pack("{s:s, s:i}", "port", "modem0", "wait", 100), false);
-	support_error(&c, "TimedOut");
-	support_close(&c);
-	ck_assert(support_is_quiet(&waiters[0], 0) && support_is_quiet(&waiters[1], 0));
+	queue_expect_known(&holder, token, waiters);
 }
 
 static void
 expect_queue_served(void)
 {
-	static const int order[WAITERS] = { 2, 0, 1 };
-	int64_t last = token, next;
-	int i, j;
-
-	for (i = 0; i < WAITERS; i++) {
-		next = support_held(&waiters[order[i]]);
-		ck_assert_int_gt(next, last);
-		last = next;
-		for (j = i + 1; j < WAITERS; j++)
-			ck_assert(support_is_quiet(&waiters[order[j]], 20));
-		support_finish(&waiters[order[i]]);
-	}
+	queue_expect_served(waiters, token);
 }
 
 /* ---- restart ---- */
