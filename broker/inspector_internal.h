@@ -31,7 +31,8 @@ struct inspected {
 	char device[CONFIG_DEVICE_MAX + 1];
 	struct lockfile_names locks;
 	struct foreign_target target; /* with the rdev of the last question, and the roster */
-	uint32_t evidence;            /* of the last question */
+	uint32_t evidence_asked;      /* of the last question, until a look is for it */
+	uint32_t evidence;            /* of the last question that a look was for */
 	uint32_t unexplained;         /* the same, until somebody is seen who explains it */
 
 	/* Questions that wait. The first `taken` are answered by the look under way. */

@@ -52,7 +52,7 @@ inspector_ask(struct inspector *i, const struct ipc_message *m)
 		holder_drop(i, port);
 	}
 	lock_open_folder(i);
-	port->evidence = port->unexplained = m->flag;
+	port->evidence_asked = m->flag;
 	port->ids[port->id_count++] = m->id;
 	port->asked = true;
 	port->wanted = true;
@@ -253,6 +253,8 @@ begin(struct inspector *i)
 		port->wanted = false;
 		port->in_look = true;
 		port->taken = port->id_count;
+		if (port->taken > 0)
+			port->evidence = port->unexplained = port->evidence_asked;
 		i->targets[n++] = &port->target;
 	}
 	i->looking = true;

@@ -122,6 +122,17 @@ START_TEST(it_keeps_three_capabilities_and_no_more)
 }
 END_TEST
 
+static void
+start_as_ordinary_user(void)
+{
+	close(inspection.supervisor);
+	support_finish(&inspection.parent);
+	close(inspection.roster);
+	close(inspection.broker);
+	inspection.user = INSPECTION_NOBODY;
+	inspection_start();
+}
+
 START_TEST(ordinary_user_is_blind_and_says_so)
 {
 	struct support_child holder;
@@ -130,12 +141,7 @@ START_TEST(ordinary_user_is_blind_and_says_so)
 	pid_t pid;
 	int fd;
 
-	close(inspection.supervisor);
-	support_finish(&inspection.parent);
-	close(inspection.roster);
-	close(inspection.broker);
-	inspection.user = INSPECTION_NOBODY;
-	inspection_start();
+	start_as_ordinary_user();
 	inspection_start_holder(&holder, true); /* root's */
 	who = inspection_ask_with(0, &m);
 	ck_assert_int_eq(who.pid, -1);
@@ -155,6 +161,31 @@ START_TEST(ordinary_user_is_blind_and_says_so)
 	ck_assert_int_eq(inspection_ask_with(IPC_EVIDENCE_FLOCK, &m).pid, pid);
 	close(fd);
 	support_finish(&holder);
+	inspection_ask();
+}
+END_TEST
+
+/* What its keeper knows belongs to the look that answers it, not to the one under way. */
+START_TEST(question_that_comes_during_a_look_is_answered_by_its_own_evidence)
+{
+	struct ipc_message m;
+	uint64_t first;
+	int fd, n;
+
+	start_as_ordinary_user();
+	fd = open(support_path("modem0"), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	for (n = 0; n < 200; n++) {
+		inspection_send_to(IPC_INSPECT, "modem0", inspection.rdev, IPC_EVIDENCE_FLOCK);
+		first = inspection.ids;
+		usleep((useconds_t)n * 10); /* at all moments of the first one's look */
+		inspection_send_to(IPC_INSPECT, "modem0", inspection.rdev, IPC_EVIDENCE_FLOCK);
+		ck_assert_int_eq(inspection_expect_answer(first, &m, SUPPORT_SOON_MS).pid,
+				 getpid());
+		ck_assert_int_eq(inspection_expect_answer(inspection.ids, &m, SUPPORT_SOON_MS).pid,
+				 getpid());
+	}
+	close(fd);
 	inspection_ask();
 }
 END_TEST
@@ -225,6 +256,8 @@ main(void)
 		    "needs root");
 	support_add(t, it_keeps_three_capabilities_and_no_more, root, "needs root");
 	support_add(t, ordinary_user_is_blind_and_says_so, root, "needs root");
+	support_add(t, question_that_comes_during_a_look_is_answered_by_its_own_evidence, root,
+		    "needs root");
 	tcase_add_test(t, crowded_process_does_not_make_it_deaf);
 	tcase_add_test(t, without_descriptors_it_answers_later_but_not_wrongly);
 	suite_add_tcase(suite, t);
