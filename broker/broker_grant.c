@@ -61,6 +61,7 @@ holder_opened(struct port *port, const struct ipc_message *m, int fd)
 	}
 	lease_opened(&b->host, &port->lease, m->token, broker_now_ms(b));
 	r->descriptions = 1;
+	publish_port(port); /* the device may have taken longer than the last news */
 	deliver(r, fd);
 	publish_note(b, &(struct publish_event){ .event = "grant",
 						 .granted = r,
@@ -97,6 +98,7 @@ joiner_opened(struct request *r, const struct ipc_message *m, int fd)
 	if (port->lease.lingers)
 		port_revived(port);
 	port->holder->descriptions++; /* the keeper's count may come after his next request */
+	publish_port(port);
 	publish_event(port->broker, &(struct publish_event){ .event = "join",
 							     .port = port,
 							     .request = r,

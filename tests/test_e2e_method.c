@@ -4,6 +4,7 @@
  */
 #include "support.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -156,6 +157,32 @@ START_TEST(list_with_more_shows_each_state_that_lasts)
 }
 END_TEST
 
+/* Longer than news are gathered: whoever was told of the grant is told that it is complete, too. */
+START_TEST(list_with_more_shows_that_a_slow_device_has_been_opened)
+{
+	pid_t keeper = support_keeper("modem0");
+	struct support_client list, slow;
+	json_t *port;
+
+	support_connect(&list);
+	support_call(&list, "List", NULL, true);
+	support_reply(&list);
+	ck_assert_int_eq(kill(keeper, SIGSTOP), 0);
+	support_connect(&slow);
+	support_call(&slow, "Acquire", json_pack("{s:s}", "port", "modem0"), false);
+	do
+		port = json_array_get(json_object_get(support_reply(&list), "ports"), 0);
+	while (json_object_get(port, "lease") == NULL);
+	ck_assert_int_eq(support_int(port, "lease", "descriptions", NULL), 0);
+	ck_assert_int_eq(kill(keeper, SIGCONT), 0);
+	do
+		port = json_array_get(json_object_get(support_reply(&list), "ports"), 0);
+	while (support_int(port, "lease", "descriptions", NULL) != 1);
+	support_close(&slow);
+	support_close(&list);
+}
+END_TEST
+
 START_TEST(tokens_rise_also_over_restarts)
 {
 	uint64_t last = 0, token;
@@ -185,6 +212,7 @@ main(void)
 	tcase_add_test(tc, attach_to_somebody_elses_token_is_refused);
 	tcase_add_test(tc, monitor_tells_every_event_in_order);
 	tcase_add_test(tc, list_with_more_shows_each_state_that_lasts);
+	tcase_add_test(tc, list_with_more_shows_that_a_slow_device_has_been_opened);
 	tcase_add_test(tc, tokens_rise_also_over_restarts);
 	suite_add_tcase(s, tc);
 	return support_run(s);
