@@ -102,7 +102,7 @@ check "efax stands by on the modem" listens modem0 'AT\+FRM'
 idle()
 {
 	local events result
-	reading events tail -n +1 -f events
+	following events events
 	wait_line "$events" '"event":"idle"'
 	result=$?
 	done_reading "$events"

@@ -34,7 +34,7 @@ bridge()
 	while [ ! -S notify ] && kill -0 "$MANAGER" 2>/dev/null; do sleep 0.01; done
 	NOTIFY_SOCKET=$SCRATCH/notify comlease bridge "$@" modem0 "$DEVICE" 2>bridge.err &
 	BRIDGE=$!
-	reading ready tail -n +1 -f notify.log
+	following ready notify.log
 	wait_line "$ready" READY=1 || cat bridge.err
 	done_reading "$ready"
 	kill "$MANAGER" 2>/dev/null

@@ -45,7 +45,7 @@ MONITOR=$!
 wait_events() # PATTERN
 {
 	local lines result
-	reading lines tail -n +1 -f events
+	following lines events
 	wait_line "$lines" "$1"
 	result=$?
 	done_reading "$lines"

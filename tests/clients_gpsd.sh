@@ -72,7 +72,7 @@ for line in gpsd.makefile():
 watching() # VARIABLE NAME: a client, once it listens; the variable as of `reading`
 {
 	local log
-	reading log tail -n +1 -f "$2.out"
+	following log "$2.out"
 	wait_line "$log" 'listening on port' || return 1
 	done_reading "$log"
 	reading "$1" timeout 30 /usr/bin/python3 -c "$WATCHER" "${TCP[$2]}"

@@ -232,7 +232,7 @@ smsd_late()
 	: >smsd.log
 	hold gate phone || return 1
 	starts comlease run -w 0.5 -- "${SMSD[@]}" -csmsd.keeps
-	reading log tail -n +1 -f smsd.log
+	following log smsd.log
 	wait_line "$log" "Couldn't open serial port $DEVICE, error: Device or resource busy, waiting 30 sec\."
 	result=$?
 	done_reading "$log"

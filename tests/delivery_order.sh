@@ -53,7 +53,7 @@ client()
 event() # PATTERN
 {
 	local lines result
-	reading lines tail -n +1 -f events
+	following lines events
 	wait_line "$lines" "$1"
 	result=$?
 	done_reading "$lines"

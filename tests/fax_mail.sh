@@ -56,7 +56,7 @@ fax_answerer() # NAME PORT NUMBER [WRAPPER...]
 listens() # PORT PATTERN
 {
 	local log result
-	reading log tail -n +1 -f modems.log
+	following log modems.log
 	wait_line "$log" " $1 at text=\"$2"
 	result=$?
 	done_reading "$log"
@@ -180,7 +180,7 @@ efax_refused()
 	hold gate modem0 || return 1
 	timeout 30 comlease run -n -- efax -d "$SCRATCH/modem0" -o1 -h ' ' -l 100 -t 200 page.tif >efax.refused 2>&1 &
 	local efax=$! log result
-	reading log tail -n +1 -f efax.refused
+	following log efax.refused
 	wait_line "$log" 'busy|locked'
 	result=$?
 	done_reading "$log"

@@ -75,6 +75,12 @@ reading()
 	printf -v "$variable" %s "$fd"
 }
 
+# following VARIABLE FILE: what is and will be in it; whoever writes it may be about to create it.
+following()
+{
+	: >>"$2" && reading "$1" tail -n +1 -f "$2"
+}
+
 # done_reading FD [SIGNAL]: ends that process (SIGNAL 0: waits for its end) and returns its status.
 done_reading()
 {
@@ -136,7 +142,7 @@ start_broker()
 	comleased -c "$SCRATCH/conf" -s "$COMLEASE_SOCKET" --state-dir "$SCRATCH/state" \
 		2>>"$SCRATCH/broker.log" &
 	BROKER=$!
-	reading log tail -n +1 -f "$SCRATCH/broker.log"
+	following log "$SCRATCH/broker.log"
 	wait_line "$log" 'start socket=' || { note "no broker: $(cat "$SCRATCH/broker.log")"; exit 1; }
 	done_reading "$log"
 }

@@ -138,7 +138,7 @@ if "$PYTHON" -m venv --without-pip --system-site-packages venv 2>/dev/null && ve
 	wait_answer()
 	{
 		local answer
-		reading answer tail -n +1 -f said
+		following answer said
 		wait_line "$answer" spandsp
 		done_reading "$answer"
 	} >/dev/null
