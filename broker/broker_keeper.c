@@ -287,9 +287,12 @@ on_channel(evutil_socket_t socket, short what, void *arg)
 	(void)what;
 	/* nearly always there is one; if there are more, the loop comes back */
 	if (!drain(port, 1)) {
-		/* It has died: a new one is on its way, and late if it does not come. */
+		/* It has died: a new one is on its way, and late if it does not come. Until then
+		 * nobody keeps others out. */
 		port_disconnect(port);
 		port_expect(port, BROKER_KEEPER_MS);
+		if (port->lease.state == LEASE_FREE)
+			foreign_look(port);
 	}
 	broker_settle(port->broker);
 }

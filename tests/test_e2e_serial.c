@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,13 +150,24 @@ begin_unlocked(void)
 	begin(SUPPORT_PORT_AT("modem0") "hangup-ms = 300\nown = leased\n" CALM);
 }
 
+/* Until a new one has cleaned nobody gets the port. */
 START_TEST(dtr_is_down_again_when_an_idle_keeper_dies)
 {
+	struct support_client next;
+	int fd;
+
 	serial_rig_mark();
-	support_kill_keeper("modem0");
-	support_log_wait("start keeper=modem0");
-	close(support_acquire("modem0", NULL)); /* it has cleaned */
+	ck_assert_int_eq(kill(support_pid, SIGSTOP), 0); /* no new one yet */
+	ck_assert_int_eq(kill(support_keeper("modem0"), SIGKILL), 0);
+	support_wait_port("modem0", "turnaround", 0);
+	support_queue(&next, "modem0", NULL);
+	ck_assert_int_eq(serial_rig_count(line, SERIAL_DTR, 0), 0);
+	ck_assert_int_eq(kill(support_pid, SIGCONT), 0);
+	fd = support_granted(&next, NULL);
 	ck_assert_int_ge(serial_rig_count(line, SERIAL_DTR, 0), 1);
+	ck_assert_double_ge(last_pause_ms(), HANGUP_MS - 1);
+	close(fd);
+	support_close(&next);
 	support_wait_port("modem0", "free", 0);
 	ck_assert(!is_up(TIOCM_DTR));
 }
