@@ -2,9 +2,9 @@
  * carrier.c - see carrier.h. Knows nothing of leases, and opens nothing.
  *
  * The tricky idea: how the thread comes out of TIOCMIWAIT. A signal does it, but one that comes
- * just before the thread is in there is lost; so it is sent again until the thread has gone. While
- * the thread is in the driver the kernel keeps the device open, even if we close it: hence nothing
- * is closed before.
+ * just before the thread is in there is lost; so the first one starts a timer, which sends it again
+ * until the thread has gone. While the thread is in the driver the kernel keeps the device open,
+ * even if we close it: hence nothing is closed before.
  */
 #include "carrier.h"
 
@@ -18,19 +18,34 @@
 #include <unistd.h>
 
 #define WAKE_SIGNAL SIGUSR1
-#define WAKES       8 /* after 1, 2, 4 ... 128 ms */
+#define WAKE_NS     5000000
+#define PATIENCE_MS 250 /* so long the caller waits for the thread */
 
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+static _Thread_local timer_t waker;
+static _Thread_local volatile sig_atomic_t has_waker;
+
+/* It ends a system call, now or the next time. */
 static void
-ignore_signal(int number)
+wake(int number)
 {
-	(void)number; /* it ends a system call, no more */
+	const struct itimerspec again = { .it_value.tv_nsec = WAKE_NS };
+	int error = errno;
+
+	(void)number;
+	if (has_waker)
+		timer_settime(waker, 0, &again, NULL);
+	errno = error;
 }
 
 void
 carrier_init(struct carrier *carrier)
 {
 	memset(carrier, 0, sizeof(*carrier));
-	carrier->fd = carrier->device = -1;
+	carrier->fd = carrier->device = carrier->lost = -1;
 }
 
 static void
@@ -53,10 +68,9 @@ look(const struct carrier *carrier)
 	return (lines & TIOCM_CD) != 0;
 }
 
-static void *
-run(void *argument)
+static void
+watch(struct carrier *carrier)
 {
-	struct carrier *carrier = argument;
 	int state = 0;
 
 	while (!atomic_load(&carrier->is_ending) && state >= 0) {
@@ -68,6 +82,22 @@ run(void *argument)
 			say(carrier, state);
 		}
 	}
+}
+
+static void *
+run(void *argument)
+{
+	struct sigevent self = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = WAKE_SIGNAL };
+
+	self.sigev_notify_thread_id = gettid();
+	if (timer_create(CLOCK_MONOTONIC, &self, &waker) < 0) {
+		say(argument, -errno);
+		return NULL;
+	}
+	has_waker = 1;
+	watch(argument);
+	has_waker = 0;
+	timer_delete(waker);
 	return NULL;
 }
 
@@ -75,7 +105,7 @@ run(void *argument)
 static int
 start_thread(struct carrier *carrier)
 {
-	struct sigaction action = { .sa_handler = ignore_signal };
+	struct sigaction action = { .sa_handler = wake };
 	sigset_t all, before;
 	int error;
 
@@ -88,12 +118,23 @@ start_thread(struct carrier *carrier)
 	return -error;
 }
 
+/* The one that was given up has come out meanwhile. */
+static bool
+has_returned(struct carrier *carrier)
+{
+	if (pthread_tryjoin_np(carrier->thread, NULL) != 0)
+		return false;
+	close(carrier->lost);
+	carrier->lost = -1;
+	return true;
+}
+
 int
 carrier_start(struct carrier *carrier, int device)
 {
 	int error;
 
-	if (carrier->is_lost)
+	if (carrier->lost >= 0 && !has_returned(carrier))
 		return -EBUSY;
 	carrier_stop(carrier);
 	carrier->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -115,20 +156,15 @@ static bool
 join(struct carrier *carrier)
 {
 	struct timespec until;
-	int i;
 
-	for (i = 0; i < WAKES; i++) {
-		pthread_kill(carrier->thread, WAKE_SIGNAL);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += 1000000L << i;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
-		if (pthread_clockjoin_np(carrier->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-			return true;
+	pthread_kill(carrier->thread, WAKE_SIGNAL);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PATIENCE_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
 	}
-	return false;
+	return pthread_clockjoin_np(carrier->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
 }
 
 void
@@ -137,12 +173,10 @@ carrier_stop(struct carrier *carrier)
 	if (carrier->fd < 0)
 		return;
 	atomic_store(&carrier->is_ending, true);
-	if (join(carrier)) {
+	if (join(carrier))
 		close(carrier->fd);
-	} else {
-		carrier->is_lost = true; /* the descriptor stays: the thread may still write */
-		pthread_detach(carrier->thread);
-	}
+	else
+		carrier->lost = carrier->fd; /* it stays open: the thread may still write */
 	carrier->fd = -1;
 }
 

@@ -55,6 +55,7 @@ struct serial_line {
 	atomic_uint changes;   /* of the inputs: a futex */
 	atomic_uint counts[4]; /* of CTS, DSR, RI, CD */
 	atomic_int waits;      /* threads in TIOCMIWAIT */
+	atomic_int dawdle_ms;  /* on its way in there a thread takes so long, and hears nothing */
 	atomic_bool is_break;
 
 	/* Output: TIOCOUTQ says `queued`, and it gets shorter by `step` each time. */

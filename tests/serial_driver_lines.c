@@ -83,6 +83,16 @@ has_changed(struct serial_line *line, const unsigned before[4], unsigned mask)
 	return false;
 }
 
+/* On its way into the wait, where a signal is lost. */
+static void
+dawdle(int ms)
+{
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	while (nanosleep(&left, &left) < 0)
+		;
+}
+
 static int
 wait_for_inputs(struct serial_line *line, int fd, unsigned mask)
 {
@@ -95,6 +105,7 @@ wait_for_inputs(struct serial_line *line, int fd, unsigned mask)
 	for (i = 0; i < 4; i++)
 		before[i] = atomic_load(&line->counts[i]);
 	atomic_fetch_add(&line->waits, 1);
+	dawdle(atomic_load(&line->dawdle_ms));
 	while (result == 0) {
 		seen = atomic_load(&line->changes);
 		if (has_changed(line, before, mask))

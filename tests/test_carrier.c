@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -53,8 +54,26 @@ count(const char *path)
 	return n;
 }
 
-/* . and .., and the main thread */
-#define expect_no_thread() ck_assert_int_eq(count("/proc/self/task"), 3)
+static double
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* . and .., and the main thread. One that has been joined is there a moment longer. */
+static void
+expect_no_thread(void)
+{
+	double until = now_ms() + 10000;
+
+	while (count("/proc/self/task") != 3) {
+		ck_assert_double_lt(now_ms(), until);
+		sched_yield();
+	}
+}
 
 static bool
 is_readable(int within_ms)
@@ -71,20 +90,23 @@ expect_told(int state)
 	ck_assert_int_eq(carrier_take(&carrier), state);
 }
 
+/* A thread that was given up, as the machine had no time for it, comes out by itself. */
+static void
+start_watching(void)
+{
+	double until = now_ms() + 10000;
+	int error;
+
+	while ((error = carrier_start(&carrier, device)) == -EBUSY && now_ms() < until)
+		sched_yield();
+	ck_assert_int_eq(error, 0);
+}
+
 static void
 start(void)
 {
-	ck_assert_int_eq(carrier_start(&carrier, device), 0);
+	start_watching();
 	serial_rig_wait(&line->waits, 1);
-}
-
-static double
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 START_TEST(each_edge_is_told_once)
@@ -163,12 +185,27 @@ START_TEST(stop_at_any_moment_ends_the_thread)
 	int i;
 
 	for (i = 0; i < 200; i++) {
-		ck_assert_int_eq(carrier_start(&carrier, device), 0);
+		start_watching();
 		if (i % 3 == 0)
 			serial_set_inputs(line, TIOCM_CD, i % 2 == 0);
 		carrier_stop(&carrier);
-		ck_assert(!carrier.is_lost);
 	}
+	expect_no_thread();
+}
+END_TEST
+
+/* A signal that comes just before the wait ends nothing. */
+START_TEST(thread_that_did_not_hear_the_signal_is_called_again)
+{
+	line->dawdle_ms = 400;
+	start();
+	carrier_stop(&carrier);
+	ck_assert_int_ge(carrier.lost, 0);
+	expect_no_thread();
+	line->dawdle_ms = 0;
+	ck_assert_int_eq(carrier_start(&carrier, device), 0);
+	ck_assert_int_lt(carrier.lost, 0);
+	carrier_stop(&carrier);
 	expect_no_thread();
 }
 END_TEST
@@ -220,7 +257,7 @@ START_TEST(driver_that_cannot_tell_says_so)
 }
 END_TEST
 
-/* Its thread is given up, and no other is risked; when the driver lets it go, it ends. */
+/* Its thread is given up, and no other is risked before the driver lets it go. */
 START_TEST(driver_that_does_not_let_go_costs_a_moment_and_no_more)
 {
 	double begun;
@@ -232,12 +269,14 @@ START_TEST(driver_that_does_not_let_go_costs_a_moment_and_no_more)
 	begun = now_ms();
 	carrier_stop(&carrier);
 	ck_assert_double_lt(now_ms() - begun, 1500);
-	ck_assert(carrier.is_lost);
+	ck_assert_int_ge(carrier.lost, 0);
 	ck_assert_int_lt(carrier.fd, 0);
 	ck_assert_int_eq(carrier_start(&carrier, device), -EBUSY);
 	serial_rig_block(line, 0);
 	serial_rig_wait(&line->stuck, 0);
 	serial_rig_wait(&line->waits, 0);
+	start_watching();
+	carrier_stop(&carrier);
 }
 END_TEST
 
@@ -259,6 +298,7 @@ main(int argc, char **argv)
 	tcase_add_test(t, storm_of_edges_ends_in_what_is_true);
 	tcase_add_loop_test(t, stop_ends_the_wait_at_once, 0, 2);
 	tcase_add_test(t, stop_at_any_moment_ends_the_thread);
+	tcase_add_test(t, thread_that_did_not_hear_the_signal_is_called_again);
 	if (geteuid() == 0) {
 		tcase_add_test(t, hang_up_is_told_by_a_driver_that_ends_the_wait);
 		tcase_add_test(t, hang_up_is_found_where_the_driver_sleeps_on);
