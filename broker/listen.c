@@ -182,7 +182,8 @@ static int
 bind_socket(struct listen *l, const struct config *config, gid_t group, char *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int off = 0, result;
+	int off = 0, result, bound;
+	mode_t mask;
 
 	if (strlen(l->path) >= sizeof(address.sun_path))
 		return fail(error, -ENAMETOOLONG,
@@ -197,10 +198,14 @@ bind_socket(struct listen *l, const struct config *config, gid_t group, char *er
 		return fail(error, -errno, "socket: %s", strerror(errno));
 	/* Clients send no descriptors; a kernel before 6.16 can't be told (varlink.c peeks). */
 	setsockopt(l->socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
-	/* Nobody connects before the permissions are what they shall be: listen() comes last. */
-	if (bind(l->socket, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	/* Nobody else connects before the permissions are what they shall be, and who waits for us
+	 * is woken (IN_ATTRIB) when he can: they come last. */
+	mask = umask(0177);
+	bound = bind(l->socket, (struct sockaddr *)&address, sizeof(address));
+	umask(mask);
+	if (bound < 0 || listen(l->socket, BACKLOG) < 0 ||
 	    (group != (gid_t)-1 && chown(l->path, (uid_t)-1, group) < 0) ||
-	    chmod(l->path, config->mode) < 0 || listen(l->socket, BACKLOG) < 0)
+	    chmod(l->path, config->mode) < 0)
 		return fail(error, -errno, "%s: %s", l->path, strerror(errno));
 	return 0;
 }

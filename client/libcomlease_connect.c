@@ -5,8 +5,9 @@
  * The tricky idea: waiting costs nothing. The folders on the way to the socket are watched by
  * inotify from the root down, so that a missing one's parent is watched before it is looked for,
  * and nothing can appear unseen; then all but the last of them are let go. A socket file appears
- * (bind) a moment before it can be connected to (listen), and no event tells when: hence a few
- * attempts after each event, at growing intervals, and then silence again.
+ * (bind) a moment before it can be connected to (listen). comleased's then gets its permissions,
+ * which is an event; no event tells of systemd's: hence a few attempts after each event, at growing
+ * intervals, and then silence again.
  */
 #include "libcomlease.h"
 

@@ -40,14 +40,20 @@ listens(void)
 
 /* A comleased of this test's own, logging to SCRATCH/child.err. */
 static void
-start_own(struct support_child *child, const char *const argv[])
+wait_until_it_listens(const struct support_child *child)
 {
-	unlink(support_path("child.err"));
-	support_exec(child, argv);
 	while (!listens()) { /* nothing tells but the log, which not all of them keep */
 		ck_assert_msg(waitpid(child->pid, NULL, WNOHANG) == 0, "it has ended");
 		poll(NULL, 0, 2);
 	}
+}
+
+static void
+start_own(struct support_child *child, const char *const argv[])
+{
+	unlink(support_path("child.err"));
+	support_exec(child, argv);
+	wait_until_it_listens(child);
 }
 
 static void
@@ -283,7 +289,6 @@ make_users_folders(void)
 START_TEST(ordinary_user_has_his_own_and_his_clients_find_it)
 {
 	struct support_child broker, status;
-	struct stat st;
 	int modem, fd;
 
 	support_begin();
@@ -291,8 +296,7 @@ START_TEST(ordinary_user_has_his_own_and_his_clients_find_it)
 	modem = support_plug("modem0");
 	write_conf("");
 	AS_USER(&broker, "comleased", "-c", support_path("conf"));
-	while (stat(support_socket, &st) < 0)
-		poll(NULL, 0, 2);
+	wait_until_it_listens(&broker);
 	fd = support_acquire("modem0", NULL);
 	support_expect_line(fd, modem);
 	close(fd);
