@@ -84,13 +84,23 @@ PROGRAMS := $(BUILD)/comleased $(BUILD)/comlease $(BUILD)/libcomlease.so $(BUILD
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_PROGRAMS)) $(BUILD)/tests/softmodem \
 	$(patsubst tests/%.c,$(BUILD)/tests/%.so,$(TEST_PRELOADS))
 
-# The shim for 32-bit programs, where this compiler builds for them too and finds a 32-bit jansson
-# (Debian: gcc-multilib, libjansson-dev:i386). What it could build is kept, so that it is asked once.
-PROBE_32 := $(BUILD)/gen/probe-32.so
-CAN_32 := $(if $(filter $(or $(MAKECMDGOALS),all),clean dist help),,$(shell [ -e $(PROBE_32) ] || \
-	{ $(CC) -dumpmachine | grep -q '^x86_64-' && mkdir -p $(BUILD)/gen && \
-	$(CC) -m32 -shared -fPIC -include jansson.h -x c /dev/null -ljansson -o $(PROBE_32); } 2>/dev/null; \
-	[ -e $(PROBE_32) ] && echo yes))
+# The shim for 32-bit programs: "installed" where this compiler builds for them too and finds a 32-bit
+# jansson (Debian: gcc-multilib, libjansson-dev:i386); "unpacked" where tests/deps has brought both for
+# the tests alone, because without that jansson it would not load into any program of this machine.
+# What could be built is kept, so that it is asked once.
+ROOT_32 := $(CURDIR)/build/i386/root
+UNPACKED_32 := --sysroot=$(ROOT_32) $(addprefix -B,$(wildcard $(ROOT_32)/usr/lib/gcc/i686-linux-gnu/*/))
+# The programs' own ld.so, and where it looks before all others, also for the shim's libraries.
+RUN_32 := -Wl,--dynamic-linker=$(ROOT_32)/lib/ld-linux.so.2,--disable-new-dtags,-rpath,$(ROOT_32)/lib/i386-linux-gnu:$(ROOT_32)/usr/lib/i386-linux-gnu
+PROBE_32 := $(BUILD)/gen/probe-32
+probe_32 = $(CC) -m32 -include jansson.h -x c - $(1) -ljansson
+CAN_32 := $(if $(filter $(or $(MAKECMDGOALS),all),clean dist help),,$(shell { mkdir -p $(BUILD)/gen; \
+	$(CC) -dumpmachine | grep -q '^x86_64-' || exit; \
+	[ -e $(PROBE_32).so ] || $(call probe_32,-shared -fPIC -o $(PROBE_32).so) </dev/null && echo installed || \
+	{ [ -e $(ROOT_32) ] && { [ -e $(PROBE_32) ] || \
+	echo 'int main(void) { return 0; }' | $(call probe_32,$(UNPACKED_32) $(RUN_32) -o $(PROBE_32)); } && \
+	$(PROBE_32) && echo unpacked; }; } 2>/dev/null))
+CC_32 := $(CC) -m32 $(if $(filter unpacked,$(CAN_32)),$(UNPACKED_32))
 # ld.so has a name of its own for each class of libraries: client/run_preload.c. Where the 64-bit
 # ones are in lib64, those in lib are 32-bit ones.
 SHIM_FOLDER := $(BUILD)/comlease-shim
@@ -98,7 +108,7 @@ SHIM_32 := $(SHIM_FOLDER)/lib/i386-linux-gnu/libcomlease-shim.so
 CLIENTS_64 := $(addprefix $(BUILD)/tests/shim_client-,plain fortified large)
 CLIENTS_32 := $(addprefix $(BUILD)/tests/shim_client32-,plain fortified large)
 TESTS += $(CLIENTS_64)
-ifeq ($(CAN_32),yes)
+ifneq ($(CAN_32),)
 PROGRAMS += $(SHIM_32)
 TESTS += $(CLIENTS_32)
 endif
@@ -173,16 +183,16 @@ $(BUILD)/libcomlease-shim.so: $(call object,$(SHIM)) $(BUILD)/libcomlease.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -pie,$(LINK)) -shared -Wl,-z,defs -Wl,--exclude-libs,ALL $^ $(LIBS_client) -ldl -o $@
 
-CFLAGS_32 := -m32 -std=c11 $(WARN) $(OPT_release) -fPIC -fvisibility=hidden -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+CFLAGS_32 := -std=c11 $(WARN) $(OPT_release) -fPIC -fvisibility=hidden -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 $(BUILD)/obj32/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC32,$<)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_32) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC_32) $(CPPFLAGS_ALL) $(CFLAGS_32) $(CFLAGS) -c $< -o $@
 
 $(SHIM_32): $(patsubst %.c,$(BUILD)/obj32/%.o,$(SHIM) $(LIBRARY)) Makefile
 	@mkdir -p $(@D) $(addprefix $(SHIM_FOLDER)/lib,64 32 /x86_64-linux-gnu)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -m32 $(OPT_release) $(LINK_release) $(LDFLAGS) -shared -Wl,-z,defs $(filter %.o,$^) -ljansson -ldl -o $@
+	$(Q)$(CC_32) $(OPT_release) $(LINK_release) $(LDFLAGS) -shared -Wl,-z,defs $(filter %.o,$^) -ljansson -ldl -o $@
 	@ln -sf ../../../$(@F) $(SHIM_FOLDER)/lib/x86_64-linux-gnu
 	@ln -sf ../../$(@F) $(SHIM_FOLDER)/lib64
 	@ln -sf ../lib/i386-linux-gnu/$(@F) $(SHIM_FOLDER)/lib32
@@ -200,12 +210,12 @@ SHIM_CLIENT := tests/shim_client.c $(wildcard tests/shim_client_*.c)
 define build_shim_client
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(1) -D_GNU_SOURCE -std=c11 $(WARN) $(BUILT_$*) $(SHIM_CLIENT) -pthread -lutil -o $@
+	$(Q)$(or $(1),$(CC)) -D_GNU_SOURCE -std=c11 $(WARN) $(BUILT_$*) $(SHIM_CLIENT) -pthread -lutil -o $@
 endef
 $(CLIENTS_64): $(BUILD)/tests/shim_client-%: $(SHIM_CLIENT) tests/shim_client.h Makefile
 	$(call build_shim_client)
 $(CLIENTS_32): $(BUILD)/tests/shim_client32-%: $(SHIM_CLIENT) tests/shim_client.h Makefile
-	$(call build_shim_client,-m32)
+	$(call build_shim_client,$(CC_32) $(if $(filter unpacked,$(CAN_32)),$(RUN_32)))
 
 $(BUILD)/tests/test_varlink_memory: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 # Those that test files of the command itself bring their own cli_fail().
@@ -310,7 +320,7 @@ install: programs install-python install-units	## into $(DESTDIR)$(prefix)
 	install -m 644 $(BUILD)/libcomlease.so.$(VERSION) $(BUILD)/libcomlease.a $(DESTDIR)$(libdir)
 	install -m 644 $(BUILD)/libcomlease-shim.so $(DESTDIR)$(shimdir)
 	rm -rf $(DESTDIR)$(shimdir)/comlease-shim
-	$(if $(CAN_32),cp -RP $(SHIM_FOLDER) $(DESTDIR)$(shimdir))
+	$(if $(filter installed,$(CAN_32)),cp -RP $(SHIM_FOLDER) $(DESTDIR)$(shimdir))
 	ln -sf libcomlease.so.$(VERSION) $(DESTDIR)$(libdir)/libcomlease.so.0
 	ln -sf libcomlease.so.0 $(DESTDIR)$(libdir)/libcomlease.so
 	install -m 644 include/comlease.h $(DESTDIR)$(includedir)

@@ -3,7 +3,8 @@
  *
  * The tricky idea: the look-up may itself come back into a hook (an allocator that opens a file
  * when it is first used, and dlsym() that allocates): the inner call gets NULL and makes the system
- * call.
+ * call. (volatile: dlfcn.h says that dlsym() never comes back into this file, and the compiler
+ * would drop what only such a call could see.)
  */
 #include "shim.h"
 
@@ -16,7 +17,7 @@ static const char *const names[] = { SHIM_SYMBOLS(SHIM_NAME) };
 
 /* A cache, filled alike by whichever thread comes first. */
 static _Atomic(shim_function *) found[SHIM_SYMBOL_COUNT];
-static _Thread_local bool looking __attribute__((tls_model("initial-exec")));
+static _Thread_local volatile bool looking __attribute__((tls_model("initial-exec")));
 
 shim_function *
 shim_next(enum shim_symbol symbol)

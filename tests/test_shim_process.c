@@ -80,6 +80,17 @@ START_TEST(a_constructor_that_opens_before_main_gets_the_lease)
 }
 END_TEST
 
+#ifndef __SANITIZE_ADDRESS__ /* which looks its own functions up, too */
+START_TEST(a_look_up_that_opens_a_file_itself_ends)
+{
+	shim_preload_first = "preload_lookup.so";
+	run_client("open 3 O_RDWR\nopen 4 O_RDWR\nfds 5\n", "open", "/dev/null", FLAGS, "open",
+		   fake.device, FLAGS, "fds", NULL);
+	ck_assert_int_eq(fake.acquires, 1);
+}
+END_TEST
+#endif
+
 /* ---- threads ---- */
 
 START_TEST(threads_open_two_ports_at_the_same_time)
@@ -202,6 +213,7 @@ main(void)
 	tcase_add_test(t, a_constructor_that_opens_before_main_gets_the_lease);
 	tcase_add_test(t, threads_open_two_ports_at_the_same_time);
 #ifndef __SANITIZE_ADDRESS__
+	tcase_add_test(t, a_look_up_that_opens_a_file_itself_ends);
 	tcase_add_test(t, a_thread_with_the_smallest_stack_opens_ports_and_other_files);
 #endif
 	tcase_add_test(t, a_handler_that_interrupts_the_wait_may_open);

@@ -93,6 +93,11 @@ START_TEST(each_form_of_the_path_is_known)
 	snprintf(odd, sizeof(odd), "%s/../lock//./LCK.." NAME, folder);
 	run_client("stat -1 ENOENT\nopen 3 O_RDWR\nunlink 0 -\n", "stat", odd, "open", odd, TAKE,
 		   "unlink", odd, NULL);
+	snprintf(odd, sizeof(odd), "%s/aLCK..LCK..", folder);
+	ck_assert_int_eq(mkdir(odd, 0755), 0);
+	strcat(odd, "/../LCK.." NAME);
+	run_client("stat -1 ENOENT\nopen 3 O_RDWR\nunlink 0 -\n", "stat", odd, "open", odd, TAKE,
+		   "unlink", odd, NULL);
 	snprintf(odd, sizeof(odd), "%s/", folder);
 	setenv("COMLEASE_LOCK_DIR", odd, 1);
 	run_client("open 3 O_RDWR\n", "open", lock, TAKE, NULL);
