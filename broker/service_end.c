@@ -72,6 +72,7 @@ service_revoke(struct broker *b, struct peer *p, const struct varlink_call *call
 						{ "token", PARAMETER_NUMBER, 1, INT64_MAX, &token },
 						{ "reason", PARAMETER_TEXT, 0, 200, &reason },
 						PARAMETER_END };
+	char text[128];
 	struct port *port;
 
 	wrong = parameter_take_all(call->parameters, parameters);
@@ -83,8 +84,9 @@ service_revoke(struct broker *b, struct peer *p, const struct varlink_call *call
 	} else if (!lease_is_held(&port->lease)) {
 		service_nobody_holds(p, port);
 	} else if (token != 0 && (uint64_t)token != port->lease.token) {
-		service_error_port(p, INTERFACE "Revoked", port,
-				   "that lease has ended; another one holds the port");
+		snprintf(text, sizeof(text), "%s: that lease has ended; another one holds the port",
+			 port->config.name);
+		service_error_port(p, INTERFACE "Revoked", port, text);
 	} else if (!refused_end(p, port, access_may_revoke(p, port))) {
 		end_lease(port, p, LEASE_REVOKED, reason);
 		broker_settle(b);

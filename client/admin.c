@@ -250,9 +250,9 @@ disable_main(struct cli *cli, int argc, char **argv)
 	if (argc - optind < 1)
 		return cli_usage(argv, "disable: name one port, then perhaps the reason");
 	const char *reason = join(argv + optind + 1, argc - optind - 1, &words);
-	if (reason && !(text = json_string(reason))) {
+	if (reason && !(text = ask_reason("disable", reason))) {
 		text_free(&words);
-		return cli_fail(CLI_USAGE, "disable: the reason is not UTF-8");
+		return CLI_USAGE;
 	}
 	status = begin(&admin, cli, argv[optind]);
 	if (status == 0 && text)

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define ASK_AGAIN_MS 30000
+#define REASON_MAX   200 /* bytes: the broker's */
 
 static int
 no_memory(void)
@@ -304,4 +305,20 @@ ask_again(struct comlease *c, bool *said)
 	} while (error == EINTR);
 	errno = error;
 	return error ? ask_failed(c) : 0;
+}
+
+json_t *
+ask_reason(const char *what, const char *reason)
+{
+	json_t *text = json_string(reason);
+
+	if (!text) {
+		cli_fail(CLI_USAGE, "%s: the reason is not UTF-8", what);
+	} else if (strlen(reason) > REASON_MAX) {
+		cli_fail(CLI_USAGE, "%s: the reason has %zu bytes; up to %d are kept", what,
+			 strlen(reason), REASON_MAX);
+		json_decref(text);
+		text = NULL;
+	}
+	return text;
 }

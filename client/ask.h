@@ -39,6 +39,10 @@ const json_t *ask_port_in(json_t *list, const char *name);
  * and, if `lease` is not NULL, its owner's user; the exit status. */
 int ask_not_allowed(const json_t *port, const json_t *lease, const char *verb, const char *key);
 
+/* A reason in somebody's own words, as the broker takes it (a new reference). NULL: says, of
+ * `what`, that it is no UTF-8 or too long; the exit status is CLI_USAGE. */
+json_t *ask_reason(const char *what, const char *reason);
+
 /* Says why the last call on the connection failed (errno is still its own); the exit status. */
 int ask_failed(const struct comlease *);
 

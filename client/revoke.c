@@ -129,10 +129,10 @@ revoke_port(struct comlease *c, const struct revoke *revoke, const json_t *port)
 	if (revoke->token)
 		json_object_set_new(parameters, "token", json_integer(revoke->token));
 	if (revoke->reason) {
-		json_t *reason = json_string(revoke->reason);
+		json_t *reason = ask_reason("revoke", revoke->reason);
 		if (!reason) {
 			json_decref(parameters);
-			return cli_fail(CLI_USAGE, "--reason: the text is not UTF-8");
+			return CLI_USAGE;
 		}
 		json_object_set_new(parameters, "reason", reason);
 	}

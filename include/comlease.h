@@ -22,8 +22,9 @@
  *	ENOENT		no such port, and no port has that device
  *	EBUSY		wait_ms was 0 and the port was not free
  *	ETIMEDOUT	the time to wait is over
- *	ENODEV		the same, and the device is not there
+ *	ENODEV		the same, or wait_ms was 0, and the device is not there
  *	EIO		the device is there and can't be used (comlease_error() says why)
+ *	EINVAL		the request makes no sense (comlease_error() says what may stand there)
  *	EDEADLK		the caller would wait for itself
  *	ENOSPC		the port's queue is full
  *	EDQUOT		too many connections
@@ -79,8 +80,8 @@ struct comlease_request {
 	/* Since 0.2.0. */
 	const char *class_name; /* the kind of work, a name; NULL: as the port's rules say */
 	int standby;            /* 1: gives way when somebody else waits: watch the lease */
-	int64_t max_hold_ms; /* how long the lease may last; COMLEASE_FOREVER: as the port's rules
-			      * say, which also bound it */
+	int64_t max_hold_ms; /* how long the lease may last, not 0; COMLEASE_FOREVER: as the port's
+			      * rules say, which also bound it */
 	int64_t yield_grace_ms; /* from being asked to let go to being revoked; COMLEASE_FOREVER: as
 				 * the port's rules say, which also bound it */
 };

@@ -237,6 +237,10 @@ check "... the words are the reason" sent '"parameters": {"port": "modem0", "rea
 check "disable: somebody goes on" shows "modem1: disabled; $efax goes on until it closes it" disable modem1
 check "... no words, no reason" sent '"parameters": {"port": "modem1"}'
 check "disable: a reason that is no UTF-8, 64" fails 64 'not UTF-8' disable modem0 $'\xff'
+long=$(printf '%0201d' 0)
+check "disable: a reason that is too long, 64" fails 64 'disable: the reason has 201 bytes; up to 200 are kept' disable modem0 "$long"
+check "... and one that is not" eval 'cli disable modem0 "${long#0}"; rc 0'
+check "revoke: likewise" eval 'fails 64 "not UTF-8" revoke modem0 --reason $'"'\\xff'"' && fails 64 "up to 200" revoke modem0 --reason "$long"'
 check "enable: it was not" shows 'modem0: was not disabled' enable modem0
 list "$(port disabled ',"disabled":true,"waiting":3')"
 check "enable, and who waits" shows 'modem0: enabled; 3 waiting' enable modem0

@@ -109,6 +109,7 @@ inspection_begin(void)
 	ck_assert_int_eq(chmod(support_scratch, 0777), 0);
 	inspection.user = 0;
 	inspection.news_ms = SUPPORT_SOON_MS;
+	inspection.ask_ms = 0;
 	inspection_start();
 }
 
@@ -169,8 +170,15 @@ inspection_expect_answer(uint64_t id, struct ipc_message *m, int within_ms)
 struct foreign
 inspection_ask_with(uint32_t evidence, struct ipc_message *m)
 {
+	int64_t took_ms = support_now_ms();
+	struct foreign who;
+
 	inspection_send_to(IPC_INSPECT, "modem0", inspection.rdev, evidence);
-	return inspection_expect_answer(inspection.ids, m, SUPPORT_SOON_MS);
+	who = inspection_expect_answer(inspection.ids, m, SUPPORT_SOON_MS);
+	took_ms = support_now_ms() - took_ms;
+	if (took_ms > inspection.ask_ms)
+		inspection.ask_ms = took_ms;
+	return who;
 }
 
 struct foreign

@@ -15,6 +15,9 @@
 #define INSPECTION_SOON_MS  100 /* a change is told within that time, where nothing else runs */
 #define INSPECTION_QUIET_MS 150
 
+/* ... and here, today: a look takes that long, and after a long one it rests five times as long. */
+#define INSPECTION_HERE_MS (INSPECTION_SOON_MS + 7 * inspection.ask_ms)
+
 struct inspection {
 	struct support_child parent; /* of the inspector */
 	int supervisor, broker;      /* our ends of its channels */
@@ -24,6 +27,7 @@ struct inspection {
 	uint64_t ids;    /* of the last question */
 	uid_t user;      /* of the inspector, if not 0 */
 	int64_t news_ms; /* what inspection_expect_news() waited, at the least */
+	int64_t ask_ms;  /* what inspection_ask() took, at the most */
 };
 
 extern struct inspection inspection;

@@ -13,6 +13,7 @@
 #define LEASES    50
 #define OUTSIDERS 2
 #define AT_ONCE   5
+#define STORM     30 /* some 100 ms */
 
 static int master;
 
@@ -32,22 +33,35 @@ begin_leased(void)
 	support_start(SUPPORT_OPEN_PORT);
 }
 
-/* Opens and closes, as stty and ModemManager do, until it hears end-of-file. */
+/* Opens and closes, as stty and ModemManager do: a storm for each byte that it hears, until
+ * end-of-file. Then it is quiet: on a slow machine no look would ever fall between two opens. */
 static void
 open_and_close(struct support_child *test, void *arg)
 {
-	struct pollfd end = { .fd = test->hear, .events = POLLIN };
+	char byte;
 	int fd, i;
 
 	(void)arg;
 	support_say(test, 'o');
-	for (i = 0; poll(&end, 1, i % 7) == 0; i++) { /* at times that are no multiples */
-		fd = open(support_path("modem0"), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-		if (fd >= 0 && i % 5 == 0)
-			poll(&end, 1, 3);
-		if (fd >= 0)
-			close(fd);
+	while (read(test->hear, &byte, 1) == 1) {
+		for (i = 0; i < STORM; i++) { /* at times that are no multiples */
+			fd = open(support_path("modem0"),
+				  O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+			poll(NULL, 0, i % 5 == 0 ? 3 : 0);
+			if (fd >= 0)
+				close(fd);
+			poll(NULL, 0, i % 7);
+		}
 	}
+}
+
+static void
+storm(const struct support_child *outsiders)
+{
+	int i;
+
+	for (i = 0; i < OUTSIDERS; i++)
+		support_say(&outsiders[i], 's');
 }
 
 /* What this holder writes is what the line says. */
@@ -79,6 +93,7 @@ START_TEST(leases_change_hands_while_outsiders_open_and_close)
 		support_hear(&outsiders[i]);
 	}
 	for (i = 0; i < LEASES; i += AT_ONCE) {
+		storm(outsiders);
 		fd = support_acquire("modem0", &token);
 		ck_assert_uint_gt(token, last);
 		last = token;
@@ -86,6 +101,7 @@ START_TEST(leases_change_hands_while_outsiders_open_and_close)
 			support_queue(&waiters[j], "modem0", NULL);
 		for (j = 0; j < AT_ONCE; j++) {
 			use(fd, i + j);
+			storm(outsiders);
 			close(fd);
 			fd = support_granted(&waiters[j], &token);
 			ck_assert_uint_gt(token, last);

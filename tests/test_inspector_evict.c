@@ -168,6 +168,7 @@ END_TEST
 /* What its keeper knows belongs to the look that answers it, not to the one under way. */
 START_TEST(question_that_comes_during_a_look_is_answered_by_its_own_evidence)
 {
+	int64_t until_ms = support_now_ms() + 20000; /* a slow machine has fewer moments */
 	struct ipc_message m;
 	uint64_t first;
 	int fd, n;
@@ -175,7 +176,7 @@ START_TEST(question_that_comes_during_a_look_is_answered_by_its_own_evidence)
 	start_as_ordinary_user();
 	fd = open(support_path("modem0"), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
-	for (n = 0; n < 200; n++) {
+	for (n = 0; n < 200 && support_now_ms() < until_ms; n++) {
 		inspection_send_to(IPC_INSPECT, "modem0", inspection.rdev, IPC_EVIDENCE_FLOCK);
 		first = inspection.ids;
 		usleep((useconds_t)n * 10); /* at all moments of the first one's look */
@@ -195,7 +196,7 @@ START_TEST(crowded_process_does_not_make_it_deaf)
 {
 	static int crowd[CROWD];
 	struct rlimit limit, many;
-	int64_t before;
+	int64_t before, took_ms;
 	int i, fd = open("/dev/null", O_RDONLY | O_CLOEXEC), opened = 0;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -204,14 +205,17 @@ START_TEST(crowded_process_does_not_make_it_deaf)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &many), 0);
 	while (opened < CROWD && (crowd[opened] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
 		opened++;
+	inspection_ask();
 	for (i = 0; i < 3; i++)
 		inspection_send_to(IPC_INSPECT, "modem0", inspection.rdev, 0);
 	before = support_now_ms();
 	close(inspection.supervisor);
 	ck_assert(support_poll(inspection.parent.pidfd, POLLIN, before + SUPPORT_SOON_MS));
-	printf("# ended %lld ms after its channel, beside %d descriptors\n",
-	       (long long)(support_now_ms() - before), opened);
-	ck_assert_int_le(support_now_ms() - before, INSPECTION_SOON_MS);
+	took_ms = support_now_ms() - before;
+	printf(
+	    "# ended %lld ms after its channel, beside %d descriptors, where a look takes %lld\n",
+	    (long long)took_ms, opened, (long long)inspection.ask_ms);
+	ck_assert_int_le(took_ms, INSPECTION_SOON_MS + inspection.ask_ms); /* deaf: all three */
 	for (i = 0; i < opened; i++)
 		close(crowd[i]);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
