@@ -10,7 +10,9 @@
 #include "broker.h"
 #include "clock.h"
 
-#define DOUBT_MS 1000 /* who does not answer in that time has other troubles */
+/* Who does not answer in that time has other troubles. On a busy machine a look at some hundred
+ * processes takes a second, and the one that was under way comes first. */
+#define DOUBT_MS 5000
 
 static void
 look(struct request *r, struct port *port)

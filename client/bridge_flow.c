@@ -6,6 +6,7 @@
  * that is dead (bridge_session.c).
  */
 #include "bridge_session.h"
+#include "internal.h"
 
 #include <termios.h>
 
@@ -121,7 +122,7 @@ move_device(struct bridge *b, short events)
 	if (before > 0 && bridge_relay_to_device(&b->relay, b->lease.fd) < 0)
 		return -1;
 	if (rest(b) != before)
-		b->since_ms = b->changed_ms = bridge_now_ms();
+		b->since_ms = b->changed_ms = comlease_now_ms();
 	return events & (POLLHUP | POLLERR) && !(events & POLLIN) ? -1 : 0;
 }
 
@@ -132,7 +133,7 @@ bridge_flow_move(struct bridge *b, short pty_events, short device_events)
 		take_program(b, pty_events);
 	if (is_connected(b) && move_device(b, device_events) < 0) {
 		b->phase = BRIDGE_DEAD;
-		b->since_ms = bridge_now_ms();
+		b->since_ms = comlease_now_ms();
 	}
 	if (bridge_buffer_length(&b->relay.to_program) > 0 && b->pty.attached && !b->gone)
 		bridge_relay_to_program(&b->relay, b->pty.master);

@@ -10,6 +10,7 @@
  * were seen, and what was read before it goes out first, with the old ones.
  */
 #include "bridge_session.h"
+#include "internal.h"
 
 /* Who stops the line for longer has no use for the bytes that wait. */
 #define STUCK_MS 1000
@@ -17,7 +18,7 @@
 void
 bridge_follow_reset(struct bridge *b)
 {
-	b->offered = b->wanted = b->own;
+	b->offered = b->own;
 	b->is_changing = false;
 }
 
@@ -26,7 +27,7 @@ bridge_follow_look(struct bridge *b)
 {
 	struct bridge_line now;
 
-	b->looked_ms = bridge_now_ms();
+	b->looked_ms = comlease_now_ms();
 	if (bridge_line_get(b->pty.master, &now) < 0 || bridge_line_equals(&now, &b->wanted))
 		return;
 	b->wanted = now;
@@ -50,10 +51,10 @@ bridge_follow_apply(struct bridge *b)
 		return true;
 	int queued = bridge_line_queued(b->lease.fd);
 	if (queued != b->queued)
-		b->changed_ms = bridge_now_ms();
+		b->changed_ms = comlease_now_ms();
 	b->queued = queued;
 	if ((queued > 0 || bridge_buffer_length(&b->relay.to_device) > 0) &&
-	    bridge_now_ms() - b->changed_ms < STUCK_MS)
+	    comlease_now_ms() - b->changed_ms < STUCK_MS)
 		return false;
 	bridge_line_set(b->lease.fd, &b->wanted, &b->own, &b->options->frame);
 	b->is_changing = false;
@@ -73,8 +74,10 @@ bridge_follow_granted(struct bridge *b)
 	if (bridge_line_equals(&b->wanted, &b->offered)) {
 		line = &b->own;
 		if (!b->gone && !bridge_line_equals(&b->own, &b->offered))
-			bridge_line_offer(b->pty.master, &b->own);
-		b->offered = b->wanted = b->own;
+			bridge_line_offer(b->pty.master, &b->offered, &b->own);
+		b->wanted = b->own;
+		if (!b->gone)
+			b->offered = b->own;
 	}
 	bridge_line_set(b->lease.fd, line, &b->own, &b->options->frame);
 	note_line(b);

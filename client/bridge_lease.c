@@ -15,20 +15,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* So long after its last close a lease that doesn't linger has ended. */
 #define END_MS 250
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void
 bridge_lease_init(struct bridge_lease *l, struct comlease *c, const struct bridge_options *o)
@@ -64,7 +54,7 @@ static void
 ask(struct bridge_lease *l, uint64_t yields)
 {
 	l->lease = (struct comlease_lease){ .size = sizeof l->lease };
-	l->since_ms = now_ms();
+	l->since_ms = comlease_now_ms();
 	l->state = BRIDGE_LEASE_ASKING;
 	l->yields = yields;
 	l->ends_first = l->tell.said = false;
@@ -102,7 +92,7 @@ void
 bridge_lease_release(struct bridge_lease *l)
 {
 	close_fd(l);
-	l->since_ms = now_ms();
+	l->since_ms = comlease_now_ms();
 	l->state = BRIDGE_LEASE_RELEASING;
 }
 
@@ -139,7 +129,7 @@ has_ended(struct bridge_lease *l)
 	while (watch_next(&l->watch, &event))
 		is_over |= event.type != COMLEASE_EVENT_YIELD_WANTED &&
 			   event.type != COMLEASE_EVENT_RESUMED;
-	return is_over || now_ms() - l->since_ms >= END_MS;
+	return is_over || comlease_now_ms() - l->since_ms >= END_MS;
 }
 
 static enum bridge_lease_event
@@ -181,7 +171,7 @@ next_asking(struct bridge_lease *l)
 		errno = l->failed;
 	if (errno != EAGAIN)
 		return refused(l);
-	tell_waiting(&l->tell, l->c, now_ms() - l->since_ms >= TELL_QUIET_MS);
+	tell_waiting(&l->tell, l->c, comlease_now_ms() - l->since_ms >= TELL_QUIET_MS);
 	return BRIDGE_LEASE_NOTHING;
 }
 
@@ -256,7 +246,7 @@ earlier(int a, int b)
 static int
 left_ms(const struct bridge_lease *l, int64_t for_ms)
 {
-	int64_t left = l->since_ms + for_ms - now_ms();
+	int64_t left = l->since_ms + for_ms - comlease_now_ms();
 
 	return left > 0 ? (int)left : 0;
 }

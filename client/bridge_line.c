@@ -130,24 +130,25 @@ bridge_line_set(int fd, const struct bridge_line *line, const struct bridge_line
 }
 
 int
-bridge_line_offer(int master, const struct bridge_line *line)
+bridge_line_offer(int master, const struct bridge_line *others, const struct bridge_line *line)
 {
+	struct bridge_line now;
 	struct termios2 t;
 	int error = call(master, TCGETS2, &t);
 
 	if (error < 0)
 		return error;
+	bridge_line_from(&t, &now);
+	if (!bridge_line_equals(&now, others))
+		return 0;
 	bridge_line_into(line, NULL, &t);
 	return call(master, TCSETS2, &t);
 }
 
-/* An ioctl for line settings is about the slave also when it comes from the master, but TCFLSH is
- * not: there TCOFLUSH throws away what is still on its way to the slave's input queue, and the
- * flush of TCSETSF2 the queue. */
-int
-bridge_line_reset(int master, const struct bridge_line *line)
+static void
+make_raw(const struct bridge_line *line, struct termios2 *t)
 {
-	struct termios2 t = {
+	*t = (struct termios2){
 		.c_cflag = CS8,
 		.c_cc = { [VINTR] = 3,
 			  [VQUIT] = 28,
@@ -163,10 +164,29 @@ bridge_line_reset(int master, const struct bridge_line *line)
 			  [VWERASE] = 23,
 			  [VLNEXT] = 22 },
 	};
+	bridge_line_into(line, NULL, t);
+}
 
-	bridge_line_into(line, NULL, &t);
+/* An ioctl for line settings is about the slave also when it comes from the master, but TCFLSH is
+ * not: there TCOFLUSH throws away what is still on its way to the slave's input queue, and the
+ * flush of TCSETSF2 the queue. */
+int
+bridge_line_reset(int master, const struct bridge_line *line)
+{
+	struct termios2 t;
+
+	make_raw(line, &t);
 	ioctl(master, TCFLSH, TCOFLUSH);
 	return call(master, TCSETSF2, &t);
+}
+
+bool
+bridge_line_is_reset(int master, const struct bridge_line *line)
+{
+	struct termios2 raw, now;
+
+	make_raw(line, &raw);
+	return call(master, TCGETS2, &now) == 0 && memcmp(&now, &raw, sizeof raw) == 0;
 }
 
 int

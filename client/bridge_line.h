@@ -45,11 +45,14 @@ bool bridge_line_equals(const struct bridge_line *, const struct bridge_line *);
 int bridge_line_set(int fd, const struct bridge_line *, const struct bridge_line *own,
 		    const struct bridge_frame *);
 
-/* Sets them on the slave of a master; what it does with characters stays. */
-int bridge_line_offer(int master, const struct bridge_line *);
+/* Sets them on the slave of a master if it has the others still; what it does with characters
+ * stays. */
+int bridge_line_offer(int master, const struct bridge_line *others, const struct bridge_line *);
 
 /* The slave is raw and has these settings; what has not been read from it is thrown away. */
 int bridge_line_reset(int master, const struct bridge_line *);
+/* Would that change no setting? */
+bool bridge_line_is_reset(int master, const struct bridge_line *);
 
 /* Bytes that the device has not sent yet, as far as it tells; 0 too where it doesn't. */
 int bridge_line_queued(int fd);

@@ -10,6 +10,7 @@
 #include "bridge_session.h"
 #include "bridge_spy.h"
 #include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -146,7 +147,7 @@ start(struct bridge *b, struct comlease *c)
 	    (status = bridge_pty_open(&b->pty, &o->access, &b->own)))
 		return status;
 	bridge_follow_reset(b);
-	b->spy = bridge_spy_new(o->port, o->link, o->spy, &status);
+	b->spy = bridge_spy_new(o->port, o->link, comlease_socket_path(c), o->spy, &status);
 	if (!b->spy)
 		return status;
 	b->relay.spy = b->spy;

@@ -15,6 +15,7 @@
 #include "bridge_pty.h"
 #include "bridge_line.h"
 #include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FOLDER     "/dev/pts"
@@ -148,15 +148,6 @@ bridge_pty_poll(const struct bridge_pty *p, short events, struct pollfd fds[BRID
 	fds[1] = (struct pollfd){ p->attached ? p->master : -1, events, 0 };
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* +1: an open; -1: a close; 0: nothing of ours. */
 static int
 kind(const struct bridge_pty *p, const struct inotify_event *e)
@@ -169,7 +160,7 @@ kind(const struct bridge_pty *p, const struct inotify_event *e)
 static void
 opened(struct bridge_pty *p)
 {
-	if (p->leaving && now_ms() - p->leaving_ms < LEAVING_MS)
+	if (p->leaving && comlease_now_ms() - p->leaving_ms < LEAVING_MS)
 		p->was_left = p->is_taken_over = true;
 	else if (!p->attached)
 		p->is_taken_over = true;
@@ -186,7 +177,7 @@ closed(struct bridge_pty *p)
 	if (p->opens > 0 || !p->attached)
 		return;
 	p->leaving = true;
-	p->leaving_ms = now_ms();
+	p->leaving_ms = comlease_now_ms();
 }
 
 static void
@@ -312,17 +303,21 @@ wipe(struct bridge_pty *p, bool is_free)
 int
 bridge_pty_clean(struct bridge_pty *p, const struct bridge_line *line)
 {
+	bool is_free, is_shut;
 	char status;
 
-	settle(p);
-	bool is_free = !p->attached;
-	/* Whoever opens it between this look and the reset, and has set the line already, loses
-	 * that: two system calls of his within one of ours. TIOCSPTLCK would close that gap, but
-	 * his open() would fail. */
-	if (is_free)
-		bridge_line_reset(p->master, line);
-	bool is_shut = wipe(p, is_free) < 0 && errno == EBUSY;
-	settle(p);
+	do {
+		bool is_reset = bridge_line_is_reset(p->master, line);
+		settle(p);
+		is_free = !p->attached;
+		/* Whoever opens it between this look and the reset, and has set the line already,
+		 * loses that: two system calls of his within one of ours. TIOCSPTLCK would close
+		 * that gap, but his open() would fail. */
+		if (is_free && !is_reset)
+			bridge_line_reset(p->master, line);
+		is_shut = wipe(p, is_free) < 0 && errno == EBUSY;
+		settle(p);
+	} while (!is_free && !p->attached); /* he has gone meanwhile, and his settings have not */
 	/* In packet mode both are reported, as if a program had done them. */
 	while (read(p->master, &status, 1) < 0 && errno == EINTR)
 		;

@@ -13,11 +13,12 @@
  * and only then comes the turn of who has opened the pty since, whose bytes are not read before.
  */
 #include "bridge_session.h"
+#include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS    100   /* at line settings: the kernel doesn't tell */
@@ -25,15 +26,6 @@
 #define GONE_MS    10000 /* the line takes nothing of what a program has left behind */
 #define LATE_MS    30000 /* there is no port for it: as long as a close waits for a stopped line */
 #define UNKNOWN_MS 3000  /* the broker doesn't say why the device was hung up */
-
-int64_t
-bridge_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static size_t
 rest(const struct bridge *b)
@@ -56,6 +48,7 @@ begin(struct bridge *b)
 	bridge_relay_begin(&b->relay);
 	b->gone = b->missed = b->announced = false;
 	b->leave_ms = 0;
+	b->wanted = b->offered;
 	b->phase = BRIDGE_SILENT;
 	bridge_note(b, "opened");
 }
@@ -150,10 +143,12 @@ left(struct bridge *b)
 	bridge_buffer_clear(&b->relay.to_program);
 	if (bridge_pty_clean(&b->pty, &b->own) > 0)
 		renew(b);
+	else if (!b->pty.attached)
+		bridge_follow_reset(b);
 	b->missed |= bridge_pty_has_rest(&b->pty) || bridge_buffer_length(&b->relay.early) > 0;
 	b->is_changing = false;
 	b->gone = true;
-	b->since_ms = bridge_now_ms();
+	b->since_ms = comlease_now_ms();
 	bridge_note(b, "closed");
 	if (b->phase == BRIDGE_SILENT && rest(b) > 0) {
 		bridge_session_ask(b);
@@ -191,9 +186,11 @@ granted(struct bridge *b)
 {
 	b->phase = BRIDGE_CONNECTED;
 	b->leave_ms = 0;
-	b->since_ms = bridge_now_ms();
+	b->since_ms = comlease_now_ms();
 	bridge_note(b, "granted: token %" PRIu64, b->lease.lease.token);
 	bridge_follow_granted(b);
+	if (b->lease.tell.said)
+		cli_fail(0, "%s: the wait is over", b->lease.tell.port);
 	if (b->announced)
 		bridge_announce(b, " is here");
 	b->announced = false;
@@ -211,7 +208,7 @@ wanted(struct bridge *b)
 		return;
 	if (b->options->standby)
 		b->phase = BRIDGE_LEAVING;
-	b->leave_ms = bridge_now_ms() + (b->options->standby ? left_ms / 2 : left_ms * 3 / 4) + 1;
+	b->leave_ms = comlease_now_ms() + (b->options->standby ? left_ms / 2 : left_ms * 3 / 4) + 1;
 }
 
 static void
@@ -235,7 +232,7 @@ ask_again(struct bridge *b)
 	b->phase = BRIDGE_WAITING;
 	b->leave_ms = 0;
 	b->is_changing = false;
-	b->since_ms = bridge_now_ms();
+	b->since_ms = comlease_now_ms();
 	bridge_lease_ask_again(&b->lease);
 }
 
@@ -329,7 +326,7 @@ tick_leaving(struct bridge *b, int64_t now_ms)
 void
 bridge_session_tick(struct bridge *b)
 {
-	int64_t now_ms = bridge_now_ms();
+	int64_t now_ms = comlease_now_ms();
 
 	if (b->phase == BRIDGE_CONNECTED) {
 		tick_connected(b, now_ms);
@@ -348,7 +345,7 @@ bridge_session_tick(struct bridge *b)
 int
 bridge_session_timeout_ms(const struct bridge *b)
 {
-	int64_t at_ms = INT64_MAX, now_ms = bridge_now_ms();
+	int64_t at_ms = INT64_MAX, now_ms = comlease_now_ms();
 
 	if (b->phase == BRIDGE_CONNECTED || b->phase == BRIDGE_LEAVING)
 		at_ms = b->leave_ms ? b->leave_ms : INT64_MAX;

@@ -52,8 +52,6 @@ struct bridge {
 	int64_t looked_ms;
 };
 
-int64_t bridge_now_ms(void); /* CLOCK_MONOTONIC */
-
 /* Who has come and gone. left: there was a moment in which nobody had the pty open. */
 void bridge_session_visit(struct bridge *, bool left);
 
@@ -77,7 +75,7 @@ void bridge_flow_move(struct bridge *, short pty_events, short device_events);
 
 /* ---- bridge_follow.c: the program's line settings, on the device ---- */
 
-/* A new pty, or a clean one, has these. */
+/* The pty has the port's: it is a new one, or a clean one. */
 void bridge_follow_reset(struct bridge *);
 /* Looks what the program has set. */
 void bridge_follow_look(struct bridge *);

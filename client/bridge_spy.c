@@ -27,13 +27,13 @@ struct bridge_spy {
 
 /* As other processes, with other folders, may use it. NULL: no memory. */
 static char *
-absolute(const char *link)
+absolute(const char *name)
 {
-	char *folder = *link == '/' ? NULL : getcwd(NULL, 0), *path = NULL;
+	char *folder = *name == '/' ? NULL : getcwd(NULL, 0), *path = NULL;
 
 	if (!folder)
-		return strdup(link);
-	if (asprintf(&path, "%s/%s", folder, link) < 0)
+		return strdup(name);
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
 		path = NULL;
 	free(folder);
 	return path;
@@ -54,26 +54,29 @@ begin_transcript(struct bridge_spy *s, const char *port, const char *link)
 }
 
 struct bridge_spy *
-bridge_spy_new(const char *port, const char *link, const char *file, int *status)
+bridge_spy_new(const char *port, const char *link, const char *broker, const char *file,
+	       int *status)
 {
 	struct bridge_spy *s = calloc(1, sizeof *s);
-	char *path = absolute(link);
+	char *path = absolute(link), *broker_path = absolute(broker);
 
-	*status = s && path ? 0 : cli_fail(CLI_SYSTEM, "no memory");
+	*status = s && path && broker_path ? 0 : cli_fail(CLI_SYSTEM, "no memory");
 	if (*status == 0)
 		*status = bridge_spy_file_open(&s->file, file);
 	if (*status != 0) {
 		free(path);
+		free(broker_path);
 		free(s);
 		return NULL;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	bridge_spy_readers_init(&s->readers, port, path);
+	bridge_spy_readers_init(&s->readers, port, path, broker_path);
 	transcript_init(&s->transcript, false, bridge_spy_file_put, &s->file);
 	if (file)
 		begin_transcript(s, port, path);
 	free(path);
+	free(broker_path);
 	return s;
 }
 

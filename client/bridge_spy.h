@@ -24,11 +24,12 @@ enum bridge_direction { BRIDGE_TO_DEVICE, BRIDGE_FROM_DEVICE };
 struct bridge_spy;
 
 /* port: the word that the bridge was called with, by which `comlease spy` finds it. link: the path
- * for people, and another word for it. file: the transcript, appended to ("-": stdout), or NULL.
+ * for people, and another word for it. broker: its socket: another one may have a port of that
+ * name. file: the transcript, appended to ("-": stdout), or NULL.
  * NULL and *status (an exit status), after having said why. SIGPIPE and SIGXFSZ are ignored
  * from then on (a transcript may be a FIFO, or grow too large). */
-struct bridge_spy *bridge_spy_new(const char *port, const char *link, const char *file,
-				  int *status);
+struct bridge_spy *bridge_spy_new(const char *port, const char *link, const char *broker,
+				  const char *file, int *status);
 
 /* Writes out what there is, tells the readers that the bridge ends, and closes everything. */
 void bridge_spy_free(struct bridge_spy *);

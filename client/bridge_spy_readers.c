@@ -213,21 +213,24 @@ accept_one(struct bridge_spy_readers *all)
 /* ---- what bridge_spy.c calls ---- */
 
 void
-bridge_spy_readers_init(struct bridge_spy_readers *all, const char *port, const char *link)
+bridge_spy_readers_init(struct bridge_spy_readers *all, const char *port, const char *link,
+			const char *broker)
 {
-	size_t port_size = strlen(port) + 1, link_size = strlen(link) + 1;
+	size_t port_size = strlen(port) + 1, link_size = strlen(link) + 1,
+	       broker_size = strlen(broker) + 1, size = port_size + link_size + broker_size;
 
 	*all = (struct bridge_spy_readers){ .listener = -1 };
 	for (int i = 0; i < BRIDGE_SPY_READERS; i++)
 		all->readers[i].fd = -1;
-	if (port_size + link_size > SPY_WIRE_PAYLOAD)
+	if (size > SPY_WIRE_PAYLOAD)
 		return;
-	all->hello = malloc(port_size + link_size);
+	all->hello = malloc(size);
 	if (!all->hello)
 		return;
 	memcpy(all->hello, port, port_size);
 	memcpy(all->hello + port_size, link, link_size);
-	all->hello_len = port_size + link_size;
+	memcpy(all->hello + port_size + link_size, broker, broker_size);
+	all->hello_len = size;
 	all->listener = bridge_spy_door_listen(port);
 }
 

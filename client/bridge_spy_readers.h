@@ -41,7 +41,8 @@ struct bridge_spy_readers {
 };
 
 /* Listens. What fails is said, and then nobody can read along. */
-void bridge_spy_readers_init(struct bridge_spy_readers *, const char *port, const char *link);
+void bridge_spy_readers_init(struct bridge_spy_readers *, const char *port, const char *link,
+			     const char *broker);
 void bridge_spy_readers_clear(struct bridge_spy_readers *);
 
 /* To each of them. */

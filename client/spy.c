@@ -31,7 +31,7 @@ const char spy_help[] =
     "is a bridge's path. Ends with the bridge, or by Ctrl-C.\n"
     "\n"
     "  17:21:03.123 > ATZ\\r                   to the device\n"
-    "  17:21:03.164 < \\r\\nOK\\r\\n              from the device\n"
+    "  17:21:03.164 < OK\\r\\n                  from the device\n"
     "  17:21:09.002 -- granted: token 17      what happens to the bridge\n"
     "  17:21:09.500 ... 1234 bytes missed ... it came faster than it could be shown\n"
     "\n"

@@ -155,27 +155,28 @@ receive(int fd, void *bytes, size_t size, int64_t until_ms)
 static enum spy_door_answer
 take_hello(struct spy_bridge *b, const char *payload, size_t len)
 {
-	/* two strings, the payload's last byte being a NUL */
+	/* two strings or three, the payload's last byte being a NUL */
 	size_t port_len = strnlen(payload, len);
-	const char *link = payload + port_len + 1;
+	const char *link = payload + port_len + 1, *broker;
 
 	if (len == 0 || payload[len - 1] != '\0' || port_len + 1 >= len ||
 	    port_len >= sizeof b->port || strlen(link) >= sizeof b->link)
 		return SPY_DOOR_STRANGE;
 	memcpy(b->port, payload, port_len + 1);
 	memcpy(b->link, link, strlen(link) + 1);
+	broker = link + strlen(link) + 1;
+	if (broker < payload + len && strlen(broker) < sizeof b->broker)
+		memcpy(b->broker, broker, strlen(broker) + 1);
 	return SPY_DOOR_HELLO;
 }
 
-enum spy_door_answer
-spy_door_hello(struct spy_bridge *b)
+static enum spy_door_answer
+ask_hello(struct spy_bridge *b)
 {
 	int64_t until_ms = comlease_now_ms() + HELLO_MS;
 	char payload[SPY_WIRE_PAYLOAD];
 	struct spy_wire_header h = { 0 };
 
-	if (b->port[0])
-		return SPY_DOOR_HELLO;
 	int error = receive(b->socket, &h, sizeof h, until_ms);
 	if (error == 0 && h.length > sizeof payload)
 		return SPY_DOOR_STRANGE;
@@ -188,6 +189,15 @@ spy_door_hello(struct spy_bridge *b)
 	if (h.kind != SPY_WIRE_HELLO || h.detail != SPY_WIRE_VERSION)
 		return SPY_DOOR_STRANGE;
 	return take_hello(b, payload, h.length);
+}
+
+enum spy_door_answer
+spy_door_hello(struct spy_bridge *b)
+{
+	if (!b->is_asked)
+		b->answer = (int)ask_hello(b);
+	b->is_asked = true;
+	return (enum spy_door_answer)b->answer;
 }
 
 int

@@ -13,7 +13,8 @@ struct spy_door_list {
 	size_t count;
 	size_t others; /* of users whose bridges are not for us */
 	uid_t other_uid;
-	pid_t other_pid; /* one of them */
+	pid_t other_pid;          /* one of them */
+	char elsewhere[PATH_MAX]; /* the socket of another broker that has one; "" */
 };
 
 /* The bridges that were called with that word (NULL: all), in place of what was in the list. 0, or

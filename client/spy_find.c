@@ -17,6 +17,7 @@
 #include "status_table.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,6 +72,59 @@ keep_pid(struct spy_door_list *l, pid_t pid)
 	l->count = kept;
 }
 
+static bool
+is_same_socket(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	if (stat(a, &one) < 0 || stat(b, &other) < 0)
+		return strcmp(a, b) == 0;
+	return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+static bool
+is_of(struct spy_bridge *b, const char *broker)
+{
+	return spy_door_hello(b) != SPY_DOOR_HELLO || *b->broker == '\0' ||
+	       is_same_socket(b->broker, broker);
+}
+
+/* Two brokers may have ports of the same name. Where none was named, and the usual one has no
+ * bridge of it, any other's will do. */
+static void
+keep_broker(const struct cli *cli, struct spy_door_list *l)
+{
+	bool is_named = cli->socket || getenv("COMLEASE_SOCKET");
+	struct comlease *c = ask_connect(cli);
+	size_t kept = 0, ours = 0;
+
+	if (is_named || l->count > 1) {
+		comlease_look(c, 0); /* there are two usual ones: which it is */
+		for (size_t i = 0; i < l->count; i++)
+			ours += is_of(&l->bridges[i], comlease_socket_path(c));
+	}
+	for (size_t i = 0; (is_named || ours > 0) && i < l->count; i++) {
+		struct spy_bridge *b = &l->bridges[i];
+		if (is_of(b, comlease_socket_path(c))) {
+			l->bridges[kept++] = *b;
+			continue;
+		}
+		snprintf(l->elsewhere, sizeof l->elsewhere, "%s", b->broker);
+		spy_door_close(b);
+	}
+	if (is_named || ours > 0)
+		l->count = kept;
+	comlease_disconnect(c);
+}
+
+static bool
+is_device(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISCHR(st.st_mode);
+}
+
 /* Those whose LINK that is, however it is written: it leads to the same pty. */
 static void
 keep_link(struct spy_door_list *l, const char *link)
@@ -95,7 +149,7 @@ keep_link(struct spy_door_list *l, const char *link)
 }
 
 static int
-fail_none(const json_t *port, const struct spy_door_list *l, const char *word)
+fail_none(const json_t *port, const struct spy_door_list *l, const char *word, pid_t pid)
 {
 	const json_t *lease = status_object(port, "lease"),
 		     *foreign = status_object(port, "foreign");
@@ -109,6 +163,12 @@ fail_none(const json_t *port, const struct spy_door_list *l, const char *word)
 				 l->other_uid);
 		text_add(&t, ": only that user and root may read along");
 		status = CLI_DENIED;
+	} else if (*l->elsewhere) {
+		text_add(&t, ": there is no bridge of it at this broker, but one at ");
+		text_add_foreign(&t, l->elsewhere);
+		text_add(&t, ": name that one with -s");
+	} else if (pid) {
+		text_addf(&t, ": there is no bridge of it that is process %d", (int)pid);
 	} else {
 		text_add(&t, ": there is no bridge of it, and only at a bridge (comlease bridge "
 			     "PORT LINK) one can read along");
@@ -165,7 +225,7 @@ ask_broker(const struct cli *cli, const char *word, pid_t pid, struct spy_door_l
 			keep_pid(l, holder);
 	}
 	if (status == 0 && l->count == 0)
-		status = fail_none(port, l, word);
+		status = fail_none(port, l, word, pid);
 	else if (status == 0 && l->count > 1)
 		status = fail_several(l, word);
 	json_decref(list);
@@ -179,10 +239,16 @@ spy_find(const struct cli *cli, const char *word, pid_t pid, struct spy_bridge *
 	struct spy_door_list l = { 0 };
 	int status = spy_door_list(&l, is_link ? NULL : word);
 
+	if (status == 0 && !is_link && l.count + l.others == 0 && is_device(word)) {
+		is_link = true; /* in this folder */
+		status = spy_door_list(&l, NULL);
+	}
 	if (status == 0 && is_link)
 		keep_link(&l, word);
 	if (status == 0 && pid)
 		keep_pid(&l, pid);
+	if (status == 0 && !pid && !is_link)
+		keep_broker(cli, &l);
 	if (status == 0 && l.count != 1)
 		status = ask_broker(cli, word, pid, &l);
 	if (status == 0)

@@ -25,7 +25,8 @@
 #define SPY_WIRE_PAYLOAD 4096 /* the most in one frame */
 
 enum spy_wire_kind {
-	SPY_WIRE_HELLO = 'h',   /* detail: the version. Bytes: port NUL link NUL */
+	SPY_WIRE_HELLO =
+	    'h', /* detail: the version. Bytes: port NUL link NUL broker's socket NUL */
 	SPY_WIRE_REFUSED = 'r', /* detail: enum spy_wire_refusal */
 	SPY_WIRE_DATA = 'd',    /* detail: enum bridge_direction. The device's bytes */
 	SPY_WIRE_EVENT = 'e',   /* detail: 1: it happened before the hello. A line of text */

@@ -197,3 +197,26 @@ bridge_expect_end(int fd)
 	} while (n > 0);
 	ck_assert(n == 0 || errno == EIO);
 }
+
+void
+bridge_borrow(void)
+{
+	struct support_client other;
+
+	support_queue(&other, "modem0", NULL);
+	close(support_granted(&other, NULL));
+	support_close(&other);
+}
+
+void
+bridge_wait_speed(speed_t speed)
+{
+	int64_t until = support_now_ms() + SUPPORT_SOON_MS;
+	struct termios t;
+
+	do {
+		ck_assert_int_eq(tcgetattr(bridge_master, &t), 0);
+		ck_assert_msg(support_now_ms() < until, "the speed is never set");
+		usleep(5000);
+	} while (cfgetospeed(&t) != speed);
+}

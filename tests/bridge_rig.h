@@ -7,6 +7,8 @@
 
 #include "support.h"
 
+#include <termios.h>
+
 extern struct support_child bridge; /* pid 0: it does not run */
 extern int bridge_master;           /* the far end of modem0's line */
 
@@ -40,5 +42,10 @@ void bridge_expect(int fd, const char *text);
 void bridge_expect_nothing(int fd, int for_ms);
 /* End-of-file comes. */
 void bridge_expect_end(int fd);
+
+/* Somebody else has the port for a moment. */
+void bridge_borrow(void);
+/* The device has that speed, sooner or later. */
+void bridge_wait_speed(speed_t);
 
 #endif

@@ -3,10 +3,12 @@
  * something between two of them. Preloaded into `comlease bridge`.
  *
  * COMLEASE_TEST_HALT is a path: while PATH.read is there, it stops before it reads a pty's master,
- * while PATH.open is there, before it opens a pty's slave; and removes the file, so that each stops
- * it once. COMLEASE_TEST_MERGE: inotify watches no pty's slave itself, only folders, so that two
- * opens one after another become one event, as otherwise only two at the very same time do.
+ * while PATH.open is there, before it opens a pty's slave, while PATH.reset is there, before it
+ * sets one's line settings anew; and removes the file, so that each stops it once.
+ * COMLEASE_TEST_MERGE: inotify watches no pty's slave itself, only folders, so that two opens one
+ * after another become one event, as otherwise only two at the very same time do.
  */
+#include <asm/termbits.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -26,6 +28,7 @@ union symbol {
 	void *object;
 	int (*open)(const char *, int, ...);
 	ssize_t (*read)(int, void *, size_t);
+	int (*ioctl)(int, unsigned long, ...);
 	int (*add_watch)(int, const char *, uint32_t);
 };
 
@@ -50,6 +53,20 @@ halt(const char *call)
 	snprintf(file, sizeof(file), "%s.%s", path ? path : "", call);
 	if (path && unlink(file) == 0)
 		raise(SIGSTOP);
+}
+
+int
+ioctl(int fd, unsigned long request, ...)
+{
+	void *argument;
+	va_list rest;
+
+	va_start(rest, request);
+	argument = va_arg(rest, void *);
+	va_end(rest);
+	if (request == TCSETSF2)
+		halt("reset");
+	return next("ioctl").ioctl(fd, request, argument);
 }
 
 ssize_t

@@ -3,8 +3,9 @@
 #
 # BUILD=build/release tests/spy.sh      TAP on stdout
 #
-# Bridges are spy_clients (tests/spy_client.c), which are told what passes. The names of ports have this test's pid in them:
-# bridges are found in the whole network namespace, those of other tests too.
+# Bridges are spy_clients (tests/spy_client.c), which are told what passes. The names of ports have this test's scratch
+# folder in them, which nobody else has had (a pid comes back): bridges are found in the whole network namespace, those of
+# other tests too, also of one that was killed and has left its bridge.
 
 set -u
 # shellcheck source=lib.sh
@@ -14,7 +15,8 @@ set -u
 TREE=$(cd "$(dirname "$0")/.." && pwd)
 export TZ=UTC
 cd "$SCRATCH" || exit 1
-P=spy$$
+ID=spy${SCRATCH##*.}
+P=$ID
 
 # bridge NAME PORT LINK [TRANSCRIPT]: a bridge; ${BRIDGE[NAME]} is its pid. $AS: a command to run it by.
 AS=""
@@ -55,7 +57,7 @@ try()
 {
 	local name
 	TRY=$((TRY + 1))
-	P=spy$$.$TRY
+	P=$ID.$TRY
 	check "$@"
 	for name in "${!BRIDGE[@]}"; do
 		kill -KILL "${BRIDGE[$name]}" 2>/dev/null && wait "${BRIDGE[$name]}" 2>/dev/null
@@ -162,7 +164,7 @@ finds_its_bridge()
 	is "${BRIDGE[two]}" "./other name" && is "${BRIDGE[one]}" "$(readlink one)" && is "${BRIDGE[one]}" --pid "${BRIDGE[one]}" "$P" &&
 		fails 64 "^comlease: $P: 2 bridges; name one by --pid or by its LINK:" spy "$P" &&
 		err "pid ${BRIDGE[one]} [^/]*$SCRATCH/one" && err "pid ${BRIDGE[two]} [^/]*$SCRATCH/two" &&
-		fails 1 "there is no bridge of it" spy --pid $$ "$P"
+		fails 1 "there is no bridge of it that is process $$\$" spy --pid $$ "$P"
 }
 # is PID ARGUMENT...: it reads along at that one
 is()
@@ -173,6 +175,23 @@ is()
 	[[ $LINE == *" bridge pid $pid "* ]] || { echo "not pid $pid: $LINE"; return 1; }
 }
 try "of several bridges: by LINK, however it is written, by --pid; otherwise they are listed, 64" finds_its_bridge
+
+finds_its_broker()
+{
+	local one=$SCRATCH/broker.one two=$SCRATCH/broker.two
+	COMLEASE_SOCKET=$one bridge one "$P" "$SCRATCH/one" && COMLEASE_SOCKET=$two bridge two "$P" "$SCRATCH/two" || return 1
+	is "${BRIDGE[one]}" -s "$one" "$P" && is "${BRIDGE[two]}" -s "$two" "$P" && end_bridge one || return 1
+	fails 1 "^comlease: $P: there is no bridge of it at this broker, but one at $two: name that one with -s\$" spy -s "$one" "$P" &&
+		is "${BRIDGE[two]}" -s "$one" "$SCRATCH/two" && is "${BRIDGE[two]}" -s "$one" --pid "${BRIDGE[two]}" "$P" &&
+		(unset COMLEASE_SOCKET && is "${BRIDGE[two]}" "$P")
+}
+try "of bridges of several brokers: the one of the broker that is asked" finds_its_broker
+
+finds_link_here()
+{
+	bridge one "$P" "$SCRATCH/here" && is "${BRIDGE[one]}" here
+}
+try "the LINK of a bridge in this folder needs no slash" finds_link_here
 
 full()
 {
@@ -249,7 +268,7 @@ fi
 
 # ---- with a broker: who has the port ----
 
-A=spy$$-a B=spy$$-b POOL=spy$$-pool
+A=$ID-a B=$ID-b POOL=$ID-pool
 start_modems "$A" "$B"
 start_broker <<-END
 	$(port "$A")
@@ -267,7 +286,7 @@ no_bridge()
 	return $result
 }
 try "no bridge: who has the port is named" no_bridge
-check "no such port: 66, and those that there are" fails 66 "no port .spy$$-c.*$A, $B" spy "spy$$-c"
+check "no such port: 66, and those that there are" fails 66 "no port .$ID-c.*$A, $B" spy "$ID-c"
 
 holder_is_chosen()
 {

@@ -12,6 +12,7 @@
  *	have PORT	acquires that port
  *	end		ends, as it does at the end of its stdin
  */
+#include "../client/internal.h"
 #include "spy_fixture.h"
 
 #include <comlease.h>
@@ -116,12 +117,13 @@ main(int argc, char **argv)
 	unlink(argv[2]);
 	if (symlink(ttyname(slave), argv[2]) < 0)
 		return 1;
-	spy = bridge_spy_new(argv[1], argv[2], argc > 3 ? argv[3] : NULL, &status);
+	broker = comlease_connect(NULL);
+	spy = bridge_spy_new(argv[1], argv[2], comlease_socket_path(broker),
+			     argc > 3 ? argv[3] : NULL, &status);
 	if (!spy) {
 		fprintf(stderr, "%s\n", spy_said);
 		return status;
 	}
-	broker = comlease_connect(NULL);
 	puts("ready");
 	fflush(stdout);
 	loop();

@@ -5,12 +5,16 @@
 
 #include "../client/cli.h"
 #include "../client/internal.h"
+#include "support.h"
 
 #include <check.h>
 #include <errno.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,7 +45,7 @@ spy_start(const char *transcript)
 	int status = -1;
 
 	snprintf(spy_port, sizeof(spy_port), "spy%d", (int)getpid());
-	spy = bridge_spy_new(spy_port, "/run/LINK", transcript, &status);
+	spy = bridge_spy_new(spy_port, "/run/LINK", "/run/socket", transcript, &status);
 	ck_assert_msg(spy != NULL, "%s", spy_said);
 	ck_assert_int_eq(status, 0);
 }
@@ -60,6 +64,19 @@ poll_with(int fd, int timeout_ms)
 	int r = poll(fds, (nfds_t)count + 1, limit_ms);
 	bridge_spy_take(spy, fds, r < 0 ? 0 : count);
 	return r > 0 && fds[count].revents != 0;
+}
+
+void
+spy_begin(void)
+{
+	struct ifreq up = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	support_begin();
+	if (unshare(CLONE_NEWNET) < 0)
+		return; /* an ordinary user */
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &up), 0);
+	close(fd);
 }
 
 void

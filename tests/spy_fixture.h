@@ -11,6 +11,10 @@
 
 #include <stdbool.h>
 
+/* The fixture: a network of this process's own, where it may have one, since every `comlease spy
+ * LINK` knocks at each bridge of a network. */
+void spy_begin(void);
+
 /* What cli_fail() has said last, and how often. */
 extern char spy_said[1024];
 extern int spy_said_count;

@@ -68,10 +68,10 @@ clean_up(const char *folder)
 	char command[512];
 
 	snprintf(command, sizeof(command),
-		 "for f in %s/*/broker.log; do [ ! -e $f ] || { echo; echo $f:; tail -n 60 $f; } "
-		 ">&2; done; "
+		 "for f in %s/*/broker.log %s/*/child.err; do "
+		 "[ ! -s $f ] || { echo; echo $f:; tail -n 60 $f; } >&2; done; "
 		 "rm -rf %s",
-		 folder, folder);
+		 folder, folder, folder);
 	if (system(command) != 0)
 		fprintf(stderr, "%s: not removed\n", folder);
 }

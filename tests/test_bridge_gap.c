@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define ENDED   "end port=modem0 .*reason=released"
@@ -182,6 +183,47 @@ START_TEST(program_that_has_gone_before_the_pty_is_wiped_has_its_own_lease)
 }
 END_TEST
 
+/* Where nothing is to be reset, nobody's settings can be lost by that. */
+START_TEST(settings_that_nobody_has_changed_are_not_reset)
+{
+	int fd = begin_visit();
+
+	arm("reset");
+	close(fd);
+	support_log_expect(ENDED, 1);
+	support_wait_port("modem0", "free", 0);
+	ck_assert_int_eq(access(support_path("halt.reset"), F_OK), 0);
+	bridge_stop();
+}
+END_TEST
+
+START_TEST(settings_of_a_program_that_goes_while_the_pty_is_wiped_are_reset)
+{
+	int fd = begin_visit();
+	struct termios t;
+
+	arm("read");
+	close(fd);
+	wait_for_halt();
+	fd = bridge_open();
+	tcgetattr(fd, &t);
+	t.c_lflag |= ICANON | ECHO;
+	tcsetattr(fd, TCSANOW, &t);
+	arm("open");
+	go_on();
+	wait_for_halt();
+	close(fd);
+	go_on();
+	support_log_expect(ENDED, 1);
+	support_wait_port("modem0", "free", 0);
+	fd = bridge_open();
+	tcgetattr(fd, &t);
+	ck_assert_uint_eq(t.c_lflag, 0);
+	close(fd);
+	bridge_stop();
+}
+END_TEST
+
 /* The bridge opens the pty itself to wipe it: one event for its open and the program's. */
 START_TEST(close_of_a_program_whose_open_was_not_counted_is_a_release)
 {
@@ -249,6 +291,8 @@ main(void)
 	tc = support_case(s, "the wipe", bridge_begin);
 	tcase_add_test(tc, program_that_comes_before_the_pty_is_wiped_has_its_own_lease);
 	tcase_add_test(tc, program_that_has_gone_before_the_pty_is_wiped_has_its_own_lease);
+	tcase_add_test(tc, settings_that_nobody_has_changed_are_not_reset);
+	tcase_add_test(tc, settings_of_a_program_that_goes_while_the_pty_is_wiped_are_reset);
 	tc = support_case(s, "counting", bridge_begin);
 	tcase_add_test(tc, close_of_a_program_whose_open_was_not_counted_is_a_release);
 	tcase_add_test(tc, programs_that_were_counted_as_one_share_a_lease);

@@ -4,6 +4,7 @@
  */
 #include "support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,29 @@ START_TEST(inspector_that_died_is_started_again_and_nobody_notices)
 }
 END_TEST
 
+START_TEST(nobody_is_refused_for_what_he_has_just_closed_however_long_the_look_takes)
+{
+	struct support_client c;
+
+	support_plug("modem0");
+	support_start(SUPPORT_PORT("modem0"));
+	int fd = open(support_path("modem0"), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	support_log_wait("foreign port=modem0 pid=[0-9]");
+	pid_t pid = find_inspector();
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	close(fd);
+	support_connect(&c);
+	support_call(&c, "Acquire", json_pack("{s:s}", "port", "modem0"), false);
+	usleep(2000000); /* so long does a look take on a busy machine */
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	support_reply(&c);
+	close(support_take(&c));
+	support_close(&c);
+	support_wait_port("modem0", "free", 0);
+}
+END_TEST
+
 START_TEST(stopped_inspector_is_killed_in_the_end)
 {
 	support_plug("modem0");
@@ -97,6 +121,8 @@ main(void)
 	tcase_add_checked_fixture(t, support_begin, support_end);
 	tcase_add_test(t, inspector_has_three_capabilities_at_the_most);
 	tcase_add_test(t, inspector_that_died_is_started_again_and_nobody_notices);
+	tcase_add_test(t,
+		       nobody_is_refused_for_what_he_has_just_closed_however_long_the_look_takes);
 	tcase_add_test(t, stopped_inspector_is_killed_in_the_end);
 	suite_add_tcase(suite, t);
 	return support_run(suite);

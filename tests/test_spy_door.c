@@ -203,7 +203,7 @@ START_TEST(a_word_that_is_no_ports_name_is_listened_for_by_nobody)
 	struct pollfd fds[BRIDGE_SPY_FDS];
 	int status;
 
-	spy = bridge_spy_new("no/port", "LINK", NULL, &status);
+	spy = bridge_spy_new("no/port", "LINK", "socket", NULL, &status);
 	ck_assert_ptr_nonnull(spy);
 	ck_assert_int_eq(bridge_spy_poll(spy, fds), 0);
 	bridge_spy_free(spy);
@@ -214,7 +214,7 @@ int
 main(void)
 {
 	Suite *suite = suite_create("spy_door");
-	TCase *tc = support_case(suite, "door", support_begin);
+	TCase *tc = support_case(suite, "door", spy_begin);
 	bool root = geteuid() == 0;
 
 	tcase_add_test(tc, a_reader_can_write_nothing);

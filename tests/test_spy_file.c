@@ -112,7 +112,7 @@ expect_refused(const char *file, int status, const char *why)
 {
 	int got = -1, count = support_count_fds(getpid());
 
-	ck_assert_ptr_null(bridge_spy_new("spy", "LINK", file, &got));
+	ck_assert_ptr_null(bridge_spy_new("spy", "LINK", "socket", file, &got));
 	ck_assert_int_eq(got, status);
 	ck_assert_msg(strstr(spy_said, why) != NULL, "%s", spy_said);
 	ck_assert_int_eq(support_count_fds(getpid()), count);

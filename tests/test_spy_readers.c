@@ -156,9 +156,10 @@ START_TEST(readers_that_never_read_cost_bounded_memory_and_no_time)
 		send_pattern(at, 65536);
 	bridge_spy_event(spy, "and an event");
 	ck_assert_int_lt(resident_kb() - before_kb, 4096);
-	/* nor does the loop turn round for nothing */
+	/* nor does the loop turn round for nothing; at the first one, the door, anybody may knock
+	 */
 	ck_assert_int_eq(bridge_spy_timeout_ms(spy), -1);
-	ck_assert_int_eq(poll(fds, (nfds_t)bridge_spy_poll(spy, fds), 0), 0);
+	ck_assert_int_eq(poll(fds + 1, (nfds_t)bridge_spy_poll(spy, fds) - 1, 0), 0);
 	bridge_spy_free(spy);
 	for (int i = 0; i < BRIDGE_SPY_READERS; i++)
 		close(readers[i]);
@@ -184,7 +185,7 @@ START_TEST(a_reader_who_is_always_behind_gets_every_frame_in_its_order)
 	int sent = 0;
 
 	snprintf(spy_port, sizeof(spy_port), "spy%d", (int)getpid());
-	bridge_spy_readers_init(&all, spy_port, "/run/LINK");
+	bridge_spy_readers_init(&all, spy_port, "/run/LINK", "/run/socket");
 	int reader = spy_reader(), count = bridge_spy_readers_poll(&all, fds);
 	ck_assert_int_eq(poll(fds, (nfds_t)count, -1), 1);
 	bridge_spy_readers_take(&all, fds, count);
@@ -215,7 +216,7 @@ int
 main(void)
 {
 	Suite *suite = suite_create("spy_readers");
-	TCase *tc = support_case(suite, "reading", support_begin);
+	TCase *tc = support_case(suite, "reading", spy_begin);
 
 	tcase_add_test(tc, a_reader_is_told_the_last_events_then_what_passes);
 	tcase_add_test(tc, a_slow_reader_misses_bytes_and_is_told_how_many_and_where);
