@@ -155,15 +155,17 @@ struct port {
 	bool in_the_way;         /* somebody had a lock when a lease was to begin */
 	bool hanging_up;         /* the turnaround under way makes all foreign descriptors dead */
 	bool hung_up;            /* it has, and nobody has opened since */
+	uint64_t hung_up_id;     /* the inspector's answers to later questions are of after it */
 	pid_t told_pid;          /* the last intruder that was made known; -1 */
 	uint64_t told_ticks;
 	/* */
-	char disabled[IPC_TEXT_MAX]; /* why, if lease.disabled; may be "" */
-	char identity[32];           /* "usb:0403:6001" or ""; also while it is away: for pools */
-	char node[IPC_TEXT_MAX];     /* where it is, "/dev/ttyUSB1"; "": not known, or not there */
-	unsigned line;               /* IPC_LINE_* of the live lease */
-	bool busy_by_word;           /* its holder says so (Busy) */
-	char asker[160];             /* for whom its holder is asked to let go: of the event */
+	char disabled[IPC_TEXT_MAX];  /* why, if lease.disabled; may be "" */
+	char identity[32];            /* "usb:0403:6001" or ""; also while it is away: for pools */
+	char last_node[IPC_TEXT_MAX]; /* the same of node */
+	char node[IPC_TEXT_MAX];      /* where it is, "/dev/ttyUSB1"; "": not known, or not there */
+	unsigned line;                /* IPC_LINE_* of the live lease */
+	bool busy_by_word;            /* its holder says so (Busy) */
+	char asker[160];              /* for whom its holder is asked to let go: of the event */
 	struct request *ended; /* the last holder, until the turnaround is done: see port_end() */
 	enum lease_reason ended_reason;
 	uint64_t ended_token;

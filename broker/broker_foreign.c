@@ -5,7 +5,8 @@
  *
  * The tricky idea: a hang-up makes every descriptor of the device dead, but the processes go on
  * having them open, and look like holders for ever. After one, somebody who merely has the device
- * open counts for nothing until an open is seen (hung_up).
+ * open counts for nothing until an open is seen (hung_up). Some open it again so quickly that the
+ * keeper takes that for its own: hence a question then, of which a descriptor that works is proof.
  */
 #include "broker_foreign.h"
 #include "log.h"
@@ -91,8 +92,9 @@ static void
 set_nobody(struct port *port)
 {
 	struct broker *b = port->broker;
+	unsigned locks = port->evidence & ~IPC_EVIDENCE_OPEN;
 
-	if (port->foreign.pid < 0 && (port->evidence != 0 || port->in_the_way))
+	if (port->foreign.pid < 0 && (locks != 0 || port->in_the_way))
 		port->anyway = true;
 	port->foreign.pid = -1;
 	port->in_the_way = port->stranger = false;
@@ -105,13 +107,22 @@ set_nobody(struct port *port)
 bool
 foreign_ready(struct port *port, unsigned evidence)
 {
-	port->evidence = evidence & EVIDENCE;
-	port->hung_up = port->hung_up || port->hanging_up;
+	unsigned locks = evidence & EVIDENCE;
+	bool is_cut = port->hanging_up;
+
+	if (is_cut)
+		port->hung_up_id = port->broker->ids;
+	/* of an open the keeper does not tell again */
+	port->evidence = locks | (port->evidence & IPC_EVIDENCE_OPEN);
+	port->hung_up = port->hung_up || is_cut;
 	port->hanging_up = false;
-	if (!port->stranger && (port->evidence == 0 || port->anyway))
-		return true;
-	foreign_look(port);
-	return false;
+	if (port->stranger || (locks != 0 && !port->anyway)) {
+		foreign_look(port);
+		return false;
+	}
+	if (is_cut)
+		foreign_ask(port);
+	return true;
 }
 
 void
@@ -160,6 +171,8 @@ foreign_lease_ended(struct port *port)
 	bool is_known = port->intruder.pid >= 0, hangs_up;
 
 	port->told_pid = -1;
+	/* of two closes at once one may have been seen: who was beside the lease may be gone */
+	port->evidence &= ~IPC_EVIDENCE_OPEN;
 	if (!is_known && !port->stranger)
 		return false;
 	hangs_up = port->config.revocable;
@@ -175,9 +188,12 @@ foreign_lease_ended(struct port *port)
 void
 foreign_answered(struct port *port, const struct foreign_answer *answer)
 {
-	bool held = answer->held && !(port->hung_up && answer->who.how == FOREIGN_OPEN);
 	struct broker *b = port->broker;
+	bool held;
 
+	if (answer->reopened)
+		port->hung_up = false;
+	held = answer->held && !(port->hung_up && answer->who.how == FOREIGN_OPEN);
 	if (port->blind != answer->blind)
 		publish_port(port);
 	port->blind = answer->blind;

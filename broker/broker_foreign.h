@@ -9,6 +9,7 @@
 
 struct foreign_answer {
 	bool held, blind, login;
+	bool reopened;      /* of a device that was hung up, since then */
 	unsigned count;     /* >= 1 if held */
 	struct foreign who; /* the first of them; pid -1 unless held */
 };

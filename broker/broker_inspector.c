@@ -4,8 +4,9 @@
  *
  * The tricky idea: something may happen after the inspector has looked and before its answer is
  * here. So "nobody" counts only if nothing has happened since the question (inspect_again);
- * "somebody" counts at once. And what the inspector says by itself is older than the answer to a
- * question under way, and does not count beside it.
+ * "somebody" counts at once, unless nobody has seen him and what spoke for him has been taken back.
+ * And what the inspector says by itself is older than the answer to a question under way, and does
+ * not count beside it.
  */
 #include "broker_foreign.h"
 #include "log.h"
@@ -105,7 +106,7 @@ foreign_ask_evict(struct port *port, bool terminate)
 /* ---- answers ---- */
 
 static void
-read_answer(const struct ipc_message *m, struct foreign_answer *answer)
+read_answer(const struct port *port, const struct ipc_message *m, struct foreign_answer *answer)
 {
 	size_t name = strlen(m->text) + 1;
 
@@ -115,6 +116,7 @@ read_answer(const struct ipc_message *m, struct foreign_answer *answer)
 		return;
 	answer->held = true;
 	answer->login = (m->flag & IPC_FOREIGN_LOGIN) != 0;
+	answer->reopened = (m->flag & IPC_FOREIGN_ALIVE) != 0 && m->id > port->hung_up_id;
 	answer->count = m->number > 0 ? (unsigned)m->number : 1;
 	if (name >= sizeof(m->text) || foreign_parse(m->text + name, &answer->who) < 0)
 		answer->who = (struct foreign){ .pid = 0, .how = FOREIGN_OPEN };
@@ -122,8 +124,9 @@ read_answer(const struct ipc_message *m, struct foreign_answer *answer)
 
 /* True if that answer counts. */
 static bool
-take_answer(struct port *port, const struct ipc_message *m, bool held)
+take_answer(struct port *port, const struct ipc_message *m, const struct foreign_answer *answer)
 {
+	bool held = answer->held && (answer->who.pid != 0 || port->evidence != 0);
 	bool again = port->inspect_again;
 
 	if (m->id != port->inspect_id)
@@ -149,8 +152,8 @@ handle(struct broker *b, const struct ipc_message *m)
 	if (m->type == IPC_EVICTED) {
 		evict_signalled(port, (unsigned)m->number, m->error);
 	} else if (m->type == IPC_FOREIGN) {
-		read_answer(m, &answer);
-		if (take_answer(port, m, answer.held)) {
+		read_answer(port, m, &answer);
+		if (take_answer(port, m, &answer)) {
 			foreign_answered(port, &answer);
 			doubt_inspected(port, m->id);
 		}

@@ -118,7 +118,7 @@ foreign_process_is_dead(pid_t pid, int fd)
 	close(pidfd);
 	if (copy < 0)
 		/* ESRCH: the leader of living threads has ended */
-		return error == EPERM || error == ESRCH ? 0 : -error;
+		return error == EPERM || error == ESRCH ? 2 : -error;
 	dead = tcgetattr(copy, &termios) < 0 && errno == EIO;
 	close(copy);
 	return dead;

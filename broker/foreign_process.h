@@ -23,8 +23,7 @@ pid_t foreign_process_find_flock(const char *device);
 /* Has that descriptor of it a flock? */
 bool foreign_process_has_flock(pid_t, int fd);
 
-/* Is that descriptor of a tty that has been hung up since? 1; 0, also where we may not look;
- * -errno. */
+/* Is that descriptor of a tty that has been hung up since? 1; 0; 2: we may not look; -errno. */
 int foreign_process_is_dead(pid_t, int fd);
 
 #endif

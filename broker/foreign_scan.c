@@ -98,7 +98,8 @@ match(struct foreign_scan *s, struct foreign_target *target, int fd)
 		note_listed(target, s->pid);
 	if (result == 0) {
 		result = foreign_process_is_dead(s->pid, fd);
-		if (result == 0)
+		target->alive = target->alive || result == 0;
+		if (result == 0 || result == 2) /* what can't be known counts */
 			return note_found(target, s->pid, fd);
 	}
 	return result < 0 ? result : 0;
@@ -279,6 +280,7 @@ rewind_all(struct foreign_scan *s)
 
 		t->count = t->total = t->listed_count = 0;
 		t->last = 0;
+		t->alive = false;
 	}
 	close_process(s);
 	s->at_processes = false;

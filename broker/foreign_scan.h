@@ -27,6 +27,7 @@ struct foreign_target {
 	size_t count; /* of them */
 	size_t total; /* there may be more */
 	pid_t last;   /* whom it counted last */
+	bool alive;   /* one of them is known not to be hung up */
 
 	/* Processes that have it by a lease; some of them. */
 	pid_t listed[FOREIGN_LISTED_MAX];

@@ -102,7 +102,8 @@ make_answer(const struct inspector *i, const struct inspected *port, size_t tota
 	m->number = total;
 	m->flag = (total > 0 ? IPC_FOREIGN_HELD : 0) |
 		  (i->scan.unseen > 0 || i->scan.hidden ? IPC_FOREIGN_BLIND : 0) |
-		  (login != NULL ? IPC_FOREIGN_LOGIN : 0);
+		  (login != NULL ? IPC_FOREIGN_LOGIN : 0) |
+		  (port->target.alive ? IPC_FOREIGN_ALIVE : 0);
 	memcpy(m->text, port->name, n);
 	if (port->holder_count > 0)
 		foreign_print(login != NULL ? &login->who : &port->holders[0].who, m->text + n + 1);

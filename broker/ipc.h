@@ -147,6 +147,7 @@ enum ipc_type {
 #define IPC_FOREIGN_HELD  0x1u /* somebody has it */
 #define IPC_FOREIGN_BLIND 0x2u /* some processes can't be seen: who holds it may be one of them */
 #define IPC_FOREIGN_LOGIN 0x4u /* he offers a login on it (a getty), and would be back at once */
+#define IPC_FOREIGN_ALIVE 0x8u /* somebody's descriptor was tried: no hang-up has made it dead */
 
 /* What is not said to be used is 0. */
 struct ipc_message {

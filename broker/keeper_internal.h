@@ -84,6 +84,8 @@ struct keeper_own {
 	uint64_t at_ms;    /* when to take the flock again */
 	struct lockfile_names names;
 	bool is_taken[LOCKFILE_NAMES_MAX];
+	unsigned remakes;    /* lock files made again that somebody had removed */
+	uint64_t removed_ms; /* when that was last noticed */
 };
 
 struct keeper_stranger {
@@ -122,7 +124,8 @@ struct keeper_memory {
 	char holder[IPC_TEXT_MAX]; /* what the broker wants to be told again */
 	char memo[IPC_TEXT_MAX];   /* the same, of the port: IPC_MEMO */
 	bool has_successor;        /* the line is to be kept for him: nothing is cleaned unasked */
-	struct device_identity device; /* what the port was last */
+	struct device_identity device;    /* what the port was last */
+	char node[CONFIG_DEVICE_MAX + 1]; /* and where; "": not known */
 };
 
 struct keeper {
@@ -228,7 +231,7 @@ void keeper_report(struct keeper *);
 /* There is a configuration, or a memory: which device may be attached. Before each look. */
 void identity_configured(struct keeper *);
 
-/* It is attached. */
+/* It is attached: which one, and where. */
 void identity_remember(struct keeper *);
 
 /* IPC_ACCEPT, or a reload: while the device is not there any other one may be it. */
@@ -269,6 +272,10 @@ void keeper_adopt(struct keeper *);
 
 /* Descriptions of any token that still work, or -errno. */
 int keeper_count_working(struct keeper *);
+
+/* Does a description of any token work that is of this node (stx_ino and the device)? */
+struct statx;
+bool keeper_works_on(struct keeper *, const struct statx *);
 
 /* The time for a new open after a foreign hang-up is over. */
 void keeper_hangup_over(struct keeper *);
@@ -354,6 +361,9 @@ void own_renew(struct keeper *);
 
 void own_leave(struct keeper *);
 
+/* WATCH_FILE: one of our lock files may have been removed. */
+void own_files_changed(struct keeper *);
+
 /* IPC_EVIDENCE_*: what somebody else has, as it is now. */
 unsigned own_foreign(struct keeper *);
 
@@ -369,11 +379,14 @@ void stranger_explain(struct keeper *, unsigned closes);
 /* What is unexplained for so long will stay so; where no lease's description is left, at once. */
 void stranger_judge(struct keeper *);
 
-/* Every description was revoked, a stranger's too. */
+/* Every description was revoked, a stranger's too, as far as it has been collected. */
 void stranger_revoked(struct keeper *);
 
 /* Tells what there is to tell, now or when its time has come. */
 void stranger_tell(struct keeper *);
+
+/* An open that has not been told yet is, before the answer upon which the port may be granted. */
+void stranger_tell_first(struct keeper *);
 
 /* For a new broker. */
 void stranger_report(struct keeper *);

@@ -8,10 +8,10 @@
  * whose entry goes a moment after the event. What nothing explains by the end of the re-readings is
  * a stranger's close.
  *
- * The gap: the kernel makes one event of identical ones that follow one another in the queue. The
- * queue is read whenever it has something, before any message is acted upon (keeper.c), and again
- * after our own open; so only a stranger who opens within the few microseconds in between is taken
- * for us. His close will not be explained, and an inspector sees him anyway.
+ * The gap: the kernel makes one event of identical ones that follow one another in the queue. All
+ * of the queue is read whenever it has something, before any message is acted upon (keeper.c), and
+ * again after our own open; so only a stranger who opens within the few microseconds in between is
+ * taken for us. His close will not be explained, and an inspector sees him anyway.
  */
 #include "keeper_internal.h"
 #include "clock.h"
@@ -39,9 +39,11 @@ stranger_collect(struct keeper *k)
 	} else {
 		what &= ~WATCH_CLOSED;
 	}
+	/* our own open is read at once: it is the last one that there is */
 	if ((what & (WATCH_OPENED | WATCH_CLOSED)) != 0)
-		s->reopened = (what & WATCH_OPENED) != 0 &&
-			      ((what & WATCH_CLOSED) == 0 || k->watch.last_opened);
+		s->reopened =
+		    (what & WATCH_OPENED) != 0 &&
+		    ((what & WATCH_CLOSED) == 0 || (k->watch.last_opened && own_opens == 0));
 	k->watch.opened = k->watch.closed = 0;
 	k->device.opens = k->device.closes = 0;
 	k->watched |= what;
@@ -110,6 +112,15 @@ stranger_tell(struct keeper *k)
 	send(k, IPC_STRANGER_OPENED);
 	send(k, IPC_STRANGER_CLOSED);
 	s->untold = 0;
+}
+
+void
+stranger_tell_first(struct keeper *k)
+{
+	if ((k->stranger.untold & IPC_STRANGER_OPENED) == 0)
+		return;
+	k->stranger.told_ms = 0;
+	stranger_tell(k);
 }
 
 void

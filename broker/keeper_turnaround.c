@@ -41,8 +41,10 @@ answer(struct keeper *k, enum ipc_type type, const char *text, unsigned others)
 		keeper_listen_device(k, false);
 	t->phase = KEEPER_AT_REST;
 	k->is_clean = type == IPC_READY && others == 0;
-	if (type == IPC_READY)
+	if (type == IPC_READY) {
+		stranger_tell_first(k);
 		identity_tell(k, false);
+	}
 	for (i = 0; i < t->id_count; i++) {
 		m.id = t->ids[i];
 		keeper_send(k, &m);
@@ -155,13 +157,16 @@ revoke_if_needed(struct keeper *k, char *text)
 	/* what can't be read may be anything */
 	if ((t->flags & REVOKES) == 0 && !t->is_cut && working == 0)
 		return 0;
+	/* who has opened before the hang-up has it no more; who does after it, has it */
+	stranger_collect(k);
 	result = device_revoke(&k->device, k->port, keep, text);
+	if (result == 0)
+		stranger_revoked(k);
 	stranger_collect(k);
 	if (result != 0)
 		return result;
 	keeper_set_presence(k, KEEPER_PRESENT);
 	t->is_revoked = true;
-	stranger_revoked(k);
 	log_debug("revoke port=%s working=%d left=%d", k->name, working, keeper_count_working(k));
 	return 0;
 }

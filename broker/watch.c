@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,13 +20,18 @@
 #define DIRECTORY_EVENTS                                                                           \
 	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF |        \
 	 IN_MOVE_SELF | IN_ONLYDIR)
+#define FILE_EVENTS (IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW)
 #define NODE_EVENTS (IN_OPEN | IN_CLOSE | IN_ATTRIB | IN_DELETE_SELF)
 
 int
 watch_init(struct watch *watch)
 {
+	size_t i;
+
 	memset(watch, 0, sizeof(*watch));
 	watch->node = -1;
+	for (i = 0; i < WATCH_FILES_MAX; i++)
+		watch->files[i] = -1;
 	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	return watch->fd < 0 ? -errno : 0;
 }
@@ -156,6 +162,21 @@ watch_set(struct watch *watch, const char *path)
 			inotify_rm_watch(watch->fd, old.places[i].directory);
 }
 
+int
+watch_file(struct watch *watch, size_t slot, const char *path)
+{
+	int wd = -1, error = 0;
+
+	if (path != NULL) {
+		wd = inotify_add_watch(watch->fd, path, FILE_EVENTS);
+		error = wd < 0 ? -errno : 0;
+	}
+	if (watch->files[slot] >= 0 && watch->files[slot] != wd)
+		inotify_rm_watch(watch->fd, watch->files[slot]);
+	watch->files[slot] = wd;
+	return error;
+}
+
 static int
 node_meaning(struct watch *watch, uint32_t mask)
 {
@@ -178,8 +199,12 @@ meaning(struct watch *watch, const struct inotify_event *event)
 	if ((event->mask & IN_Q_OVERFLOW) != 0) {
 		watch->opened++;
 		watch->closed++;
-		return WATCH_PATH | WATCH_OPENED | WATCH_CLOSED;
+		watch->last_opened = false; /* nobody is said to have it for want of an event */
+		return WATCH_PATH | WATCH_OPENED | WATCH_CLOSED | WATCH_FILE;
 	}
+	for (i = 0; i < WATCH_FILES_MAX; i++)
+		if (event->wd == watch->files[i])
+			return WATCH_FILE;
 	if (event->wd == watch->node)
 		return node_meaning(watch, event->mask);
 	for (i = 0; i < watch->count; i++) {
@@ -197,15 +222,18 @@ watch_take(struct watch *watch)
 {
 	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	const struct inotify_event *event;
-	int result = 0;
-	ssize_t n, at;
+	int result = 0, queued = 0;
+	ssize_t n = 1, at;
 
 	if (watch->fd < 0)
 		return 0;
-	n = read(watch->fd, buffer, sizeof(buffer));
-	for (at = 0; at < n; at += (ssize_t)(sizeof(*event) + event->len)) {
-		event = (const struct inotify_event *)(const void *)(buffer + at);
-		result |= meaning(watch, event);
+	/* no more than that: who raises events all the time must not keep us */
+	for (ioctl(watch->fd, FIONREAD, &queued); queued > 0 && n > 0; queued -= (int)n) {
+		n = read(watch->fd, buffer, sizeof(buffer));
+		for (at = 0; at < n; at += (ssize_t)(sizeof(*event) + event->len)) {
+			event = (const struct inotify_event *)(const void *)(buffer + at);
+			result |= meaning(watch, event);
+		}
 	}
 	return result;
 }

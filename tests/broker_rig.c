@@ -16,6 +16,7 @@
 struct broker rig_broker;
 struct port *rig_port;
 int rig_keeper, rig_inspector, rig_client;
+bool rig_alive;
 
 void
 rig_pump(void)
@@ -66,7 +67,7 @@ rig_answer(uint64_t id, pid_t pid)
 	struct ipc_message m = { .type = IPC_FOREIGN, .id = id, .text = "modem0" };
 
 	if (pid > 0) {
-		m.flag = IPC_FOREIGN_HELD;
+		m.flag = IPC_FOREIGN_HELD | (rig_alive ? IPC_FOREIGN_ALIVE : 0);
 		m.number = 1;
 		foreign_print(&who, m.text + strlen("modem0") + 1);
 	}
@@ -174,6 +175,7 @@ rig_begin(void)
 	int keeper_end, inspector_end, pair[2];
 
 	memset(&rig_broker, 0, sizeof(rig_broker));
+	rig_alive = false;
 	rig_broker.listening = rig_broker.spare = rig_broker.inspector = -1;
 	TAILQ_INIT(&rig_broker.ports);
 	TAILQ_INIT(&rig_broker.unplaced);

@@ -12,6 +12,7 @@
 extern struct broker rig_broker;
 extern struct port *rig_port;
 extern int rig_keeper, rig_inspector, rig_client; /* this test's ends; -1: closed by it */
+extern bool rig_alive; /* whom the inspector finds has a descriptor that works, it says */
 
 #define RIG_DEVICE 0x8801 /* the port's rdev */
 

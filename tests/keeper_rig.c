@@ -356,14 +356,17 @@ size_t
 rig_read_master(char *buffer, size_t size)
 {
 	struct pollfd p = { .fd = rig.master, .events = POLLIN };
+	double end = rig_now_us() + RIG_SOON_MS * 1e3;
 	size_t have = 0;
 	ssize_t n;
 
-	while (have < size && poll(&p, 1, RIG_SOON_MS) > 0) {
+	while (have < size && rig_now_us() < end && poll(&p, 1, RIG_SOON_MS) > 0) {
 		n = read(rig.master, buffer + have, size - have);
-		if (n <= 0)
+		if (n < 0 && errno == EIO) /* between a hang-up and the next open */
+			poll(NULL, 0, 1);
+		else if (n <= 0)
 			break;
-		have += (size_t)n;
+		have += n > 0 ? (size_t)n : 0;
 	}
 	return have;
 }

@@ -13,7 +13,7 @@
 #include "../broker/lease.h"
 
 #define RIG_SOON_MS                                                                                \
-	3000             /* what is expected must come within that time; usually in microseconds   \
+	10000            /* what is expected must come within that time; usually in microseconds   \
 			  */
 #define RIG_QUIET_MS 150 /* what must not come is waited for so long: longer than all re-reads */
 

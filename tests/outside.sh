@@ -109,6 +109,18 @@ check_alone "picocom opens a leased port, as nothing can stop it: intruder" besi
 
 # ---- comlease has the port ----
 
+# Who had it open for a moment may be named or looked at for another, but no longer.
+nobody_stays()
+{
+	local changes result=1 port=modem0
+	[ "$DEVICE" != "$SCRATCH/$ALWAYS" ] || port=modem1
+	reading changes comlease status --json --watch "$port"
+	while [ $result != 0 ] && wait_line "$changes" '"state":"(free|held)"'; do
+		[[ $LINE == *'"intruder":'* ]] || result=0
+	done
+	done_reading "$changes"
+	[ $result = 0 ] || { comlease status; return 1; }
+}
 # refused PATTERN PROGRAM [WRAPPER...]: it says so itself
 refused()
 {
@@ -117,8 +129,7 @@ refused()
 	about "$program"
 	TERM=vt100 timeout 20 script -qefc "exec $(printf '%q ' "$@" "${COMMAND[@]}")" /dev/null </dev/null >refused 2>&1
 	grep -Eiq "$pattern" refused || { cat -v refused; return 1; }
-	comlease status >status
-	! grep -Eq '^ +(foreign|intruder): ' status || { cat status; return 1; } # though it may be looked at
+	nobody_stays
 }
 lock_says() # FILE: comleased's keeper of that port
 {

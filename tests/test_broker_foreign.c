@@ -164,8 +164,35 @@ START_TEST(intruder_is_hung_up_after_the_lease)
 	rig_say(rig_keeper,
 		&(struct ipc_message){ .type = IPC_READY, .id = m.id, .number = RIG_DEVICE });
 	ck_assert_int_eq(rig_state(), LEASE_FREE);
-	rig_answer(0, 77); /* he still has his dead descriptor */
+	rig_answer(rig_asked(), 77); /* he still has his dead descriptor */
+	rig_answer(0, 77);
 	ck_assert_int_eq(rig_state(), LEASE_FREE);
+}
+END_TEST
+
+/* minicom does: the keeper may take that for an open of its own. */
+START_TEST(who_opens_again_while_he_is_hung_up_is_found_by_a_question)
+{
+	struct ipc_message m;
+
+	rig_make_free();
+	rig_hold();
+	rig_stranger(IPC_STRANGER_OPENED);
+	rig_answer(rig_asked(), 77);
+	rig_gone();
+	m = broker_rig_expect(rig_keeper, IPC_TURNAROUND);
+	rig_say(rig_keeper,
+		&(struct ipc_message){ .type = IPC_READY, .id = m.id, .number = RIG_DEVICE });
+	ck_assert_int_eq(rig_state(), LEASE_FREE);
+	rig_alive = true;
+	rig_answer(0, 77); /* it may have been found before the hang-up */
+	ck_assert_int_eq(rig_state(), LEASE_FREE);
+	rig_answer(rig_asked(), 77);
+	ck_assert_int_eq(rig_state(), LEASE_FOREIGN);
+	ck_assert_int_eq(rig_port->foreign.pid, 77);
+	rig_alive = false;
+	rig_answer(0, 77); /* now it is known that he has opened it since */
+	ck_assert_int_eq(rig_state(), LEASE_FOREIGN);
 }
 END_TEST
 
@@ -328,6 +355,7 @@ main(void)
 	tcase_add_test(tc, new_inspector_is_asked_everything_again);
 	tcase_add_test(tc, without_an_inspector_the_port_is_granted_and_says_so);
 	tcase_add_test(tc, intruder_is_hung_up_after_the_lease);
+	tcase_add_test(tc, who_opens_again_while_he_is_hung_up_is_found_by_a_question);
 	tcase_add_test(tc, intruder_on_a_port_without_revocation_becomes_a_foreign_holder);
 	tcase_add_test(tc, intruder_who_goes_is_forgotten);
 	tcase_add_test(tc, evict_hangs_up_and_answers_when_the_port_is_clean);

@@ -4,10 +4,13 @@
  */
 #include "support.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define ROUNDS 20
 
 static int master;
 
@@ -106,6 +109,47 @@ START_TEST(evicted_holder_has_a_dead_descriptor_and_the_next_one_the_port)
 }
 END_TEST
 
+/* As minicom does. */
+static void
+open_again_when_hung_up(struct support_child *test, void *unused)
+{
+	struct pollfd fds[] = { { .fd = support_open_device() }, { .fd = test->hear } };
+
+	(void)unused;
+	support_say(test, 'o');
+	for (;;) {
+		fds[1].events = POLLIN;
+		if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
+			return;
+		if (fds[0].revents != 0) {
+			close(fds[0].fd);
+			fds[0].fd = support_open_device();
+		}
+	}
+}
+
+/* However quick he is: his open may look like one of the keeper's own. */
+START_TEST(evicted_holder_who_opens_again_at_once_is_found_again)
+{
+	struct support_client c;
+	struct support_child outsider;
+	int i;
+
+	support_fork(&outsider, open_again_when_hung_up, NULL, -1);
+	support_hear(&outsider);
+	for (i = 0; i < ROUNDS; i++) {
+		json_decref(support_foreign(outsider.pid));
+		support_connect(&c);
+		support_call(&c, "Evict", json_pack("{s:s}", "port", "modem0"), false);
+		ck_assert(support_next(&c)); /* done, or he is back already */
+		support_close(&c);
+	}
+	json_decref(support_foreign(outsider.pid));
+	support_finish(&outsider);
+	support_wait_port("modem0", "free", 0);
+}
+END_TEST
+
 START_TEST(evict_can_ask_the_process_to_end)
 {
 	struct support_child outsider;
@@ -147,6 +191,7 @@ main(void)
 	tcase_add_test(tc, own_opens_are_nobodys_intrusion);
 	support_add(tc, evicted_holder_has_a_dead_descriptor_and_the_next_one_the_port, able,
 		    needs_cap);
+	support_add(tc, evicted_holder_who_opens_again_at_once_is_found_again, able, needs_cap);
 	tcase_add_test(tc, evict_can_ask_the_process_to_end);
 	tcase_add_test(tc, evict_without_a_foreign_holder_is_refused);
 	suite_add_tcase(s, tc);

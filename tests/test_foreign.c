@@ -264,11 +264,14 @@ START_TEST(dead_descriptor_is_no_holder)
 	start_holder(&child, OPEN);
 	fd = open_modem();
 	expect_found(2);
+	ck_assert(target.alive);
 	ck_assert_int_eq(ioctl(fd, TIOCVHANGUP), 0);
 	close(fd);
 	expect_found(0);
+	ck_assert(!target.alive);
 	fd = open_modem();
 	expect_found(1);
+	ck_assert(target.alive);
 	ck_assert_int_eq(target.found[0].pid, getpid());
 	close(fd);
 	support_finish(&child);
