@@ -77,7 +77,10 @@ report_held(struct port *port, const struct ipc_message *m)
 	if (!port->holder->delivered && !m->flag) {
 		set_absent(port, m->text);
 	} else if (!port->holder->delivered) {
-		port_open(port, port->holder); /* the last one did not get so far */
+		/* The last one did not get so far, and nobody knows who has the device since it
+		 * died: its client waits on until that is known, and it is clean. */
+		port_end(port, LEASE_UNPLUGGED, NULL);
+		set_present(port);
 	} else if (m->token == port->lease.token) {
 		port_tell_holder(port);
 	} else if (!port->lease.lingers) {
@@ -180,13 +183,17 @@ handle_identity(struct port *port, const struct ipc_message *m)
 {
 	char identity[sizeof(port->identity)];
 	size_t n = strlen(m->text) + 1;
+	bool moved;
 
 	snprintf(identity, sizeof(identity), "%.*s", (int)sizeof(identity) - 1, m->text);
 	snprintf(port->node, sizeof(port->node), "%s", n < sizeof(m->text) ? m->text + n : "");
+	moved = port->node[0] != '\0' && strcmp(port->last_node, port->node) != 0;
 	publish_port(port);
-	if (strcmp(port->identity, identity) == 0)
+	if (strcmp(port->identity, identity) == 0 && !moved)
 		return;
 	memcpy(port->identity, identity, sizeof(identity));
+	if (moved)
+		memcpy(port->last_node, port->node, sizeof(port->last_node));
 	pool_changed(port->broker);
 }
 
