@@ -8,7 +8,9 @@
 
 #include "support.h"
 
-#define BAD_LATENCY_MS 200  /* of somebody else's List meanwhile */
+/* Of somebody else's List meanwhile, on a busy machine: whoever is kept waiting by what is tried
+ * here waits for seconds. */
+#define BAD_LATENCY_MS 2000
 #define BAD_CUT_MS     5000 /* how long half a message may take: PEER_REQUEST_MS */
 
 /* ---- the bad one: a plain socket ---- */

@@ -199,9 +199,10 @@ if can_revoke; then
 	sleep 30 <>modem1 &
 	FOREIGN=$!
 	check "somebody opens a held port: intruder" wait_port modem1 '"intruder":'
-	check "status: the intruder" shows "    intruder: sleep \(pid $FOREIGN, user $me\) has it open since $clock.*" status modem1
-	check "who: the holder and the intruder" shows "modem1: $(who_is owner),.* since .*; intruder: sleep \(pid $FOREIGN, .*" who modem1
-	check "monitor: the intruder" wait_events "modem1  intruder +sleep \(pid $FOREIGN, .* opened it beside the holder"
+	sleeper="(sleep|bash) \(pid $FOREIGN, user $me\)"
+	check "status: the intruder" shows "    intruder: $sleeper has it open since $clock.*" status modem1
+	check "who: the holder and the intruder" shows "modem1: $(who_is owner),.* since .*; intruder: $sleeper .*" who modem1
+	check "monitor: the intruder" wait_events "modem1  intruder +$sleeper.* opened it beside the holder"
 	kill "$FOREIGN"
 	release owner
 else

@@ -34,6 +34,17 @@ prints()
 	rc 0 && out "$pattern" && quiet
 }
 
+# says FILE PATTERN: a line there, soon; it is another process that says it
+says()
+{
+	local lines result
+	following lines "$1"
+	wait_line "$lines" "$2"
+	result=$?
+	done_reading "$lines"
+	return $result
+}
+
 # completes EXPECTED WORD...: what comlease.bash offers for the last word
 completes()
 {

@@ -57,7 +57,15 @@ done
 
 # ---- all at the same moment ----
 
-waited() { tail -n "+$((BROKER_LINES + 1))" broker.log | grep " grant .*label=$1" | grep -q 'waited_ms=[1-9]'; }
+waited() # LABEL: the log tells it a moment after the grant
+{
+	local log result
+	reading log tail -n "+$((BROKER_LINES + 1))" -f broker.log
+	wait_line "$log" " grant .*label=$1 .*waited_ms="
+	result=$?
+	done_reading "$log"
+	[ $result = 0 ] && [[ $LINE == *waited_ms=[1-9]* ]]
+}
 
 at_the_same_moment()
 {

@@ -425,17 +425,15 @@ support_expect_no_leak(void)
 {
 	struct count now[PORTS_MAX + 3];
 	const struct count *leak = NULL;
-	int tries, n;
+	int64_t until = support_now_ms() + SUPPORT_SOON_MS;
 
 	wait_for_rest();
-	/* a keeper reads its list by opening a file: what is there by chance is not there for long
-	 */
-	for (tries = 0; tries < 100; tries++) {
-		n = count_fds(now);
-		leak = find_leak(now, n);
-		if (leak == NULL)
-			return;
-	}
+	/* A keeper reads its list by opening a file, the inspector looks at many: what is there by
+	 * chance does not stay, and no event tells when it goes. */
+	while ((leak = find_leak(now, count_fds(now))) != NULL && support_now_ms() < until)
+		support_poll(-1, 0, support_now_ms() + 2);
+	if (leak == NULL)
+		return;
 	ck_abort_msg("%s (pid %d) has %d descriptors, more or fewer than at the start",
 		     leak->command, (int)leak->pid, leak->fds);
 }

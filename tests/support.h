@@ -120,6 +120,10 @@ int support_children(pid_t, pid_t *, int max); /* how many there are */
 void support_command(pid_t, char *, size_t);   /* its command line */
 int support_count_fds(pid_t);                  /* 0: that process (or this one); -1: gone */
 
+/* SIGSTOP, and it has stopped when this returns; SIGCONT. */
+void support_pause(pid_t);
+void support_resume(pid_t);
+
 /* SIGKILL, and waits until the supervisor has logged its end. */
 void support_kill_broker(void);
 void support_kill_keeper(const char *port);

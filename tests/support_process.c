@@ -168,6 +168,26 @@ support_count_fds(pid_t pid)
 	return n - (pid != 0 ? 2 : 3); /* "." and "..", and our own look at ourselves */
 }
 
+void
+support_pause(pid_t pid)
+{
+	char text[512] = "";
+	const char *end;
+
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	do { /* nothing tells when it has stopped */
+		ck_assert_uint_gt(read_proc(pid, "stat", text, sizeof(text)), 0);
+		end = strrchr(text, ')');
+		ck_assert_ptr_nonnull(end);
+	} while (end[2] != 'T');
+}
+
+void
+support_resume(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+}
+
 static void
 kill_role(pid_t pid, const char *what)
 {

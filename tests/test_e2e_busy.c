@@ -26,7 +26,7 @@ begin_plain(void)
 static void
 begin_short(void)
 {
-	begin(SUPPORT_PORT("modem0") "yield-grace = 1\n");
+	begin(SUPPORT_PORT("modem0") "yield-grace = 2\n");
 }
 
 static void
@@ -77,7 +77,7 @@ START_TEST(call_that_begins_while_it_is_asked_ends_the_grace)
 	support_event(&watch, "yieldWanted");
 	say_busy(token, true);
 	support_event(&watch, "resumed");
-	support_expect_silence(&watch, 1500); /* longer than the grace */
+	support_expect_silence(&watch, 2500); /* longer than the grace */
 	support_expect_line(fd, master);
 	say_busy(token, false);
 	support_event(&watch, "yieldWanted");
@@ -103,8 +103,8 @@ START_TEST(call_counts_for_no_longer_than_max_busy)
 	int fd = support_stand_by(&token);
 
 	support_watch(&watch, token, "watching");
-	say_busy(token, true);
 	start = support_now_ms();
+	say_busy(token, true);
 	support_queue(&mail, "modem0", NULL);
 	support_event(&watch, "yieldWanted");
 	ck_assert_int_ge(support_now_ms() - start, 900);
@@ -119,10 +119,10 @@ END_TEST
 static void
 begin_activity(void)
 {
-	begin(SUPPORT_PORT("modem0") "busy-by = activity:1\n");
+	begin(SUPPORT_PORT("modem0") "busy-by = activity:3\n");
 }
 
-/* Bytes on the line are a call; a second after the last one there is none any more. */
+/* Bytes on the line are a call; three seconds after the last one there is none any more. */
 START_TEST(bytes_on_the_line_are_a_call)
 {
 	struct support_client watch, mail;
@@ -131,14 +131,13 @@ START_TEST(bytes_on_the_line_are_a_call)
 	int fd = support_stand_by(&token);
 
 	support_watch(&watch, token, "watching");
+	last = support_now_ms();
 	support_expect_line(fd, master);
 	support_log_wait("busy port=modem0");
-	last = support_now_ms();
 	support_queue(&mail, "modem0", NULL);
 	support_expect_silence(&watch, 400);
 	support_event(&watch, "yieldWanted");
-	ck_assert_int_ge(support_now_ms() - last, 800);
-	ck_assert_int_le(support_now_ms() - last, 4000);
+	ck_assert_int_ge(support_now_ms() - last, 2900);
 	close(fd);
 	close(support_granted(&mail, NULL));
 	support_event(&watch, "ended");

@@ -298,15 +298,15 @@ END_TEST
 
 /* ---- a keeper that hangs ---- */
 
-/* The other port is as quick as ever. */
+/* Nobody waits there for the keeper of the first one, which is given 5 s. */
 static void
 expect_other_port_is_quick(void)
 {
 	int64_t begin = support_now_ms();
 
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 5; i++)
 		close(support_acquire("modem1", NULL));
-	ck_assert_int_lt(support_now_ms() - begin, 20 * 50);
+	ck_assert_int_lt(support_now_ms() - begin, 4000);
 }
 
 START_TEST(keeper_that_hangs_makes_its_port_faulted_and_no_other)

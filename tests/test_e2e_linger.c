@@ -311,10 +311,9 @@ START_TEST(lingering_lease_ends_when_it_may_last_no_longer)
 	uint64_t token;
 
 	close(hold(&token, json_pack("{s:i}", "maxHold", 500)));
-	support_wait_descriptions("modem0", 0);
 	support_wait_port("modem0", "free", 0);
 	ck_assert_int_ge(support_now_ms() - begun, 490);
-	ck_assert_int_lt(support_now_ms() - begun, 5000);
+	ck_assert_int_lt(support_now_ms() - begun, 15000);
 	support_close(&holder);
 }
 END_TEST

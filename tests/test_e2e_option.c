@@ -290,15 +290,15 @@ START_TEST(reload_changes_the_settings_of_a_port)
 	support_begin();
 	support_plug("modem0");
 	support_start(SUPPORT_PORT("modem0"));
-	ck_assert_int_lt(hand_over_ms(), 500);
-	write_conf(PORTS("modem0"), "hangup-ms = 600\n");
+	ck_assert_int_lt(hand_over_ms(), 2900);
+	write_conf(PORTS("modem0"), "hangup-ms = 1500\n");
 	reload("done");
 	hand_over_ms(); /* it holds from the next turnaround */
-	ck_assert_int_ge(hand_over_ms(), 1000);
+	ck_assert_int_ge(hand_over_ms(), 2900);
 	write_conf(PORTS("modem0"), "hangup-ms = 0\n");
 	reload("done");
 	hand_over_ms();
-	ck_assert_int_lt(hand_over_ms(), 500);
+	ck_assert_int_lt(hand_over_ms(), 2900);
 	stop_and_end();
 }
 END_TEST

@@ -187,8 +187,8 @@ START_TEST(max_hold_is_for_the_next_lease)
 	reload("max-hold = 1\nyield-grace = 0\n", "");
 	support_expect_line(fd, masters[0]);
 	close(fd);
-	fd = support_acquire("modem0", NULL);
 	begun = support_now_ms();
+	fd = support_acquire("modem0", NULL);
 	support_queue(&waiter, "modem0", NULL);
 	next = support_granted(&waiter, NULL);
 	ck_assert_int_ge(support_now_ms() - begun, 800);

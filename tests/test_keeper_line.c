@@ -50,7 +50,7 @@ START_TEST(activity_is_told_once_and_so_is_its_end)
 	expect_line(1, IPC_LINE_ACTIVE);
 	expect_line(1, 0);
 	ck_assert_double_ge(rig_now_us() - start, 990e3);
-	ck_assert_double_lt(rig_now_us() - start, 1600e3);
+	ck_assert_double_lt(rig_now_us() - start, 9000e3);
 	rig_expect_quiet();
 	ck_assert_int_eq(write(fd, "x", 1), 1);
 	expect_line(1, IPC_LINE_ACTIVE);
@@ -69,12 +69,12 @@ START_TEST(activity_that_goes_on_is_not_ended)
 	struct ipc_message m;
 	int i, fd, none;
 
-	rig_ready(FAST "busy-by = activity:1\n");
+	rig_ready(FAST "busy-by = activity:3\n");
 	fd = rig_open(1, true);
 	ck_assert_int_eq(write(fd, "x", 1), 1);
 	expect_line(1, IPC_LINE_ACTIVE);
 	for (i = 0; i < 5; i++) {
-		ck_assert(!rig_next(&m, &none, 400));
+		ck_assert(!rig_next(&m, &none, 1000));
 		ck_assert_int_eq(write(fd, "x", 1), 1);
 	}
 	close(fd);

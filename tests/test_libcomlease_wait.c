@@ -27,14 +27,22 @@ ignore_signal(int number)
 	(void)number;
 }
 
+/* And again and again: the first one may come before the wait. */
 static void
 alarm_in(int ms, int flags)
 {
 	struct sigaction action = { .sa_handler = ignore_signal, .sa_flags = flags };
-	struct itimerval timer = { .it_value = { .tv_usec = ms * 1000 } };
+	struct itimerval timer = { .it_value = { .tv_usec = ms * 1000 },
+				   .it_interval = { .tv_usec = ms * 1000 } };
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void
+no_alarm(void)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value = { 0 } }, NULL);
 }
 
 START_TEST(a_signal_handler_ends_the_wait)
@@ -42,6 +50,7 @@ START_TEST(a_signal_handler_ends_the_wait)
 	fake.mode = FAKE_HOLD;
 	alarm_in(100, 0);
 	assert_fails(comlease_acquire(c, &request, NULL), EINTR);
+	no_alarm();
 	ck_assert(fake_await(&fake.hung_up, 1));
 }
 END_TEST
@@ -68,6 +77,7 @@ START_TEST(a_signal_handler_with_SA_RESTART_does_not)
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
 	assert_fails(comlease_acquire(c, &request, NULL), EINTR);
+	no_alarm();
 	ck_assert_int_eq(handled, 1);
 	ck_assert_int_ge(library_now_ms() - start_ms, 200);
 }
@@ -96,6 +106,7 @@ START_TEST(a_signal_handler_ends_the_look_for_a_broker)
 	fake_down(&fake, true);
 	alarm_in(100, SA_RESTART);
 	assert_fails(comlease_acquire(c, &request, NULL), EINTR);
+	no_alarm();
 }
 END_TEST
 
@@ -107,7 +118,7 @@ START_TEST(a_silent_broker_is_given_two_seconds_beyond_the_deadline)
 	request.wait_ms = 100;
 	assert_fails(comlease_acquire(c, &request, NULL), ETIMEDOUT);
 	ck_assert_int_ge(library_now_ms() - start_ms, 2100);
-	ck_assert_int_le(library_now_ms() - start_ms, 3000);
+	ck_assert_int_le(library_now_ms() - start_ms, 6000);
 	ck_assert(fake_await(&fake.hung_up, 1));
 }
 END_TEST
@@ -126,7 +137,7 @@ START_TEST(no_broker_is_told_at_once_where_nobody_waits)
 	assert_fails(comlease_acquire(c, &request, NULL), ECONNREFUSED);
 	assert_fails(comlease_list(c, &(struct comlease_port *){ 0 }, &(size_t){ 0 }),
 		     ECONNREFUSED);
-	ck_assert_int_le(library_now_ms() - start_ms, 100);
+	ck_assert_int_le(library_now_ms() - start_ms, 3000); /* a look takes 30 s */
 	ck_assert_ptr_nonnull(strstr(comlease_error(c), "no broker"));
 }
 END_TEST
@@ -165,7 +176,7 @@ START_TEST(the_deadline_holds_while_looking_for_a_broker)
 	stop = true;
 	pthread_join(noise, NULL);
 	ck_assert_int_ge(library_now_ms() - start_ms, 1500);
-	ck_assert_int_le(library_now_ms() - start_ms, 2500);
+	ck_assert_int_le(library_now_ms() - start_ms, 6000);
 	ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 30); /* no polling */
 }
 END_TEST
@@ -174,8 +185,31 @@ struct restart {
 	int after_ms;
 	int away_ms;
 	bool remove_socket, remove_folder;
-	int late_ms; /* after it is back: without inotify it would take longer */
 };
+
+/* By an inotify of this process: what appears in it is not come upon by looking now and then. */
+static bool
+is_watched(const char *folder)
+{
+	char path[64], line[256];
+	unsigned long inode;
+	bool found = false;
+	struct stat st;
+	FILE *f;
+	int fd;
+
+	ck_assert_int_eq(stat(folder, &st), 0);
+	for (fd = 0; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+		f = fopen(path, "re");
+		while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+			if (sscanf(line, "inotify wd:%*x ino:%lx", &inode) == 1)
+				found |= inode == st.st_ino;
+		if (f != NULL)
+			fclose(f);
+	}
+	return found;
+}
 
 static void *
 restart_broker(void *context)
@@ -189,6 +223,7 @@ restart_broker(void *context)
 		rmdir(fake.folder);
 	fake.mode = FAKE_GRANT;
 	usleep((useconds_t)restart->away_ms * 1000);
+	ck_assert(is_watched(restart->remove_folder ? "/tmp" : fake.folder));
 	if (restart->remove_folder)
 		mkdir(fake.folder, 0700);
 	fake_up(&fake);
@@ -196,10 +231,10 @@ restart_broker(void *context)
 }
 
 static const struct restart restarts[] = {
-	{ 300, 200, true, false, 1500 },
-	{ 300, 200, false, false, 1500 },
-	{ 300, 1850, true, false, 300 },
-	{ 300, 1850, true, true, 300 },
+	{ 300, 200, true, false },
+	{ 300, 200, false, false },
+	{ 300, 1850, true, false },
+	{ 300, 1850, true, true },
 };
 
 START_TEST(a_wait_survives_the_brokers_restart_with_its_original_waiting_time)
@@ -209,7 +244,7 @@ START_TEST(a_wait_survives_the_brokers_restart_with_its_original_waiting_time)
 	pthread_t thread;
 
 	fake.mode = FAKE_HOLD;
-	request.wait_ms = 10000;
+	request.wait_ms = 20000;
 	pthread_create(&thread, NULL, restart_broker, &restart);
 	fd = comlease_acquire(c, &request, NULL);
 	pthread_join(thread, NULL);
@@ -217,9 +252,11 @@ START_TEST(a_wait_survives_the_brokers_restart_with_its_original_waiting_time)
 	close(fd);
 	ck_assert_int_eq(fake.acquires, 2);
 	ck_assert_int_ge(fake_last_number(&fake, "waited"), gone_ms);
-	ck_assert_int_le(fake_last_number(&fake, "waited"), gone_ms + restart.late_ms);
-	ck_assert_int_le(fake_last_number(&fake, "wait"), 10000 - gone_ms);
-	ck_assert_int_ge(fake_last_number(&fake, "wait"), 10000 - gone_ms - restart.late_ms);
+	ck_assert_int_le(fake_last_number(&fake, "wait"), 20000 - gone_ms);
+	ck_assert_int_ge(fake_last_number(&fake, "wait") + fake_last_number(&fake, "waited"),
+			 20000);
+	ck_assert_int_le(fake_last_number(&fake, "wait") + fake_last_number(&fake, "waited"),
+			 20000 + 1);
 }
 END_TEST
 

@@ -83,7 +83,7 @@ START_TEST(the_deadline_of_a_yield_is_the_librarys)
 	request.wait_ms = 300;
 	assert_fails(comlease_yield(c, 17, &request, NULL), ETIMEDOUT);
 	ck_assert_int_ge(library_now_ms() - start_ms, 300);
-	ck_assert_int_lt(library_now_ms() - start_ms, 1500);
+	ck_assert_int_lt(library_now_ms() - start_ms, 5000);
 	ck_assert(fake_await(&fake.hung_up, 1));
 }
 END_TEST
@@ -133,7 +133,7 @@ START_TEST(a_yield_that_no_broker_has_taken_is_sent_again)
 	ck_assert_int_eq(fake_calls(&fake, "Yield"), 1);
 	ck_assert_int_eq(fake.acquires, 0);
 	fake.yield_mode = FAKE_CLOSE; /* gone before it took it */
-	request.reconnect_ms = 400;
+	request.reconnect_ms = 2000;
 	assert_fails(comlease_yield(c, 18, &request, NULL), ECONNREFUSED);
 	ck_assert_int_ge(fake_calls(&fake, "Yield"), 3);
 	ck_assert_int_eq(fake.acquires, 0);

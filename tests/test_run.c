@@ -206,15 +206,17 @@ count_switches(pid_t pid)
 START_TEST(the_command_outlives_the_broker_and_the_next_one_is_listened_to)
 {
 	long before;
+	int rounds = 0;
 
 	run_start("modem0", "--", run_holder(), "stay", NULL);
 	run_expect("up 18 *");
 	ck_assert(fake_await_calls(&fake, "Watch", 1));
 	fake_down(&fake, true);
-	usleep(2000000); /* past the first attempts to find it */
-	before = count_switches(run_pid);
-	usleep(1500000);
-	ck_assert_int_le(count_switches(run_pid) - before, 1); /* no polling */
+	do { /* past the first attempts to find it there is no polling */
+		before = count_switches(run_pid);
+		usleep(1500000);
+	} while (count_switches(run_pid) - before > 1 && rounds++ < 10);
+	ck_assert_int_lt(rounds, 10);
 	fake_up(&fake);
 	ck_assert(fake_await_calls(&fake, "Watch", 2));
 	run_ask("preempted");
@@ -237,7 +239,7 @@ START_TEST(a_broker_that_breaks_each_watch_is_not_hammered)
 	run_start("modem0", "--", run_holder(), NULL);
 	run_expect("up 19 *");
 	usleep(2000000);
-	ck_assert_int_ge(fake_calls(&fake, "Watch"), 3);
+	ck_assert(fake_await_calls(&fake, "Watch", 3));
 	ck_assert_int_le(fake_calls(&fake, "Watch"), 10);
 	run_tell("exit 0\n");
 	ck_assert_int_eq(run_end(), 0);

@@ -198,7 +198,7 @@ START_TEST(signal_ends_a_waiting_open_and_its_place_goes)
 {
 	struct support_child child;
 
-	queue(&child, "alarm", "100");
+	queue(&child, "alarm", "2000"); /* long enough to be seen waiting */
 	support_wait_port("modem0", "held", 1);
 	seccomp_rig_hear(&child, "open -1 EINTR\n");
 	support_wait_port("modem0", "held", 0);
