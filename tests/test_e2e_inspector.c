@@ -93,7 +93,7 @@ START_TEST(nobody_is_refused_for_what_he_has_just_closed_however_long_the_look_t
 	close(fd);
 	support_connect(&c);
 	support_call(&c, "Acquire", json_pack("{s:s}", "port", "modem0"), false);
-	usleep(2000000); /* so long does a look take on a busy machine */
+	usleep(1500000); /* so long does a look take on a busy machine */
 	ck_assert_int_eq(kill(pid, SIGCONT), 0);
 	support_reply(&c);
 	close(support_take(&c));
