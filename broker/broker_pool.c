@@ -36,7 +36,9 @@ pool_has(const struct config_pool *pool, const struct port *port)
 	case CONFIG_MATCH_TAG:
 		return strcmp(pool->pattern, port->config.tag) == 0;
 	case CONFIG_MATCH_PATH:
-		return fnmatch(pool->pattern, port->config.device, 0) == 0;
+		return fnmatch(pool->pattern, port->config.device, 0) == 0 ||
+		       (port->last_node[0] != '\0' &&
+			fnmatch(pool->pattern, port->last_node, 0) == 0);
 	}
 	return false;
 }

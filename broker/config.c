@@ -224,6 +224,20 @@ config_find(const struct config *config, const char *name)
 	return NULL;
 }
 
+bool
+config_is_link(const struct config *config, const struct config_port *port)
+{
+	const char *slash = config->socket ? strrchr(config->socket, '/') : NULL;
+	char link[CONFIG_DEVICE_MAX + 1];
+	int n;
+
+	if (!slash)
+		return false;
+	n = snprintf(link, sizeof(link), "%.*s/port/%s", (int)(slash - config->socket),
+		     config->socket, port->name);
+	return n > 0 && (size_t)n < sizeof(link) && strcmp(link, port->device) == 0;
+}
+
 const struct config_pool *
 config_find_pool(const struct config *config, const char *name)
 {

@@ -101,7 +101,7 @@ enum config_match {
 	CONFIG_MATCH_PORTS,
 	CONFIG_MATCH_USB,  /* usb:0403:6001, usb:0403:*; the ids that the keeper reports */
 	CONFIG_MATCH_TAG,  /* tag:lab: ports with `tag = lab` */
-	CONFIG_MATCH_PATH, /* path:/dev/ttyUSB*: fnmatch() on the port's device */
+	CONFIG_MATCH_PATH, /* path:/dev/ttyUSB*: fnmatch() on the port's device, and its node */
 };
 
 struct config_pool {
@@ -204,6 +204,10 @@ void config_keep_port(struct config *, const char *name);
 
 /* NULL: there is none. */
 const struct config_port *config_find(const struct config *, const char *name);
+
+/* Is its device the link that the supervisor keeps, FOLDER/port/NAME? FOLDER is the socket's
+ * (hotplug.h). */
+bool config_is_link(const struct config *, const struct config_port *);
 
 const struct config_pool *config_find_pool(const struct config *, const char *name);
 

@@ -36,13 +36,9 @@ describe_process(const struct request *r)
 static const char *
 leased_path(const struct port *port)
 {
-	const char *device = port->config.device, *name = strrchr(device, '/');
-	size_t folder = (size_t)(name - device);
-
-	if (port->node[0] != '\0' && strcmp(name + 1, port->config.name) == 0 && folder >= 5 &&
-	    strncmp(device + folder - 5, "/port", 5) == 0 && strncmp(device, "/dev/", 5) != 0)
+	if (port->node[0] != '\0' && config_is_link(&port->broker->config, &port->config))
 		return port->node;
-	return device;
+	return port->config.device;
 }
 
 json_t *
@@ -149,13 +145,15 @@ json_t *
 describe_port(const struct port *port)
 {
 	const struct lease_port *lease = &port->lease;
-	bool is_there = port->rdev != 0;
+	bool is_there = port->rdev != 0, is_link;
 	char reason[512];
 
+	is_link = config_is_link(&port->broker->config, &port->config);
 	return json_pack(
-	    "{s:s, s:s, s:o*, s:s*, s:s*, s:s, s:s*, s:I, s:b, s:b, s:s*, s:o*, s:o*, s:o*, s:I, "
-	    "s:o}",
-	    "name", port->config.name, "device", port->config.device, "rdev",
+	    "{s:s, s:s, s:o*, s:o*, s:s*, s:s*, s:s, s:s*, s:I, s:b, s:b, s:s*, s:o*, s:o*, s:o*, "
+	    "s:I, s:o}",
+	    "name", port->config.name, "device", port->config.device, "link",
+	    is_link ? json_true() : NULL, "rdev",
 	    is_there ? json_integer((json_int_t)port->rdev) : NULL, "node",
 	    is_there ? or_null(port->node) : NULL, "usb", is_there ? usb_id(port) : NULL, "state",
 	    lease_state_name(lease->state), "reason", describe_reason(port, reason, sizeof(reason)),

@@ -249,6 +249,8 @@ act_on_watch(struct keeper *k)
 		keeper_closed(k);
 	if ((what & WATCH_PATH) != 0)
 		keeper_path_changed(k);
+	if ((what & WATCH_FILE) != 0)
+		own_files_changed(k);
 	if (k->stranger.untold != 0)
 		stranger_tell(k);
 }

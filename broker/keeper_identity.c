@@ -16,19 +16,10 @@
 
 #include "log.h"
 
-/* FOLDER/port/NAME: FOLDER is the socket's (hotplug.h). */
 static bool
 is_supervisors_link(const struct keeper *k)
 {
-	const char *socket = k->config.socket,
-		   *slash = socket == NULL ? NULL : strrchr(socket, '/');
-	char link[CONFIG_DEVICE_MAX + 1];
-	int n;
-
-	if (slash == NULL)
-		return false;
-	n = snprintf(link, sizeof(link), "%.*s/port/%s", (int)(slash - socket), socket, k->name);
-	return n > 0 && (size_t)n < sizeof(link) && strcmp(link, k->port->device) == 0;
+	return config_is_link(&k->config, k->port);
 }
 
 void
@@ -42,6 +33,9 @@ identity_remember(struct keeper *k)
 {
 	if (device_identity_is_known(&k->device.identity))
 		k->memory->device = k->device.identity;
+	k->memory->node[0] = '\0';
+	if (strlen(k->device.node) < sizeof(k->memory->node)) /* a part of a path is none */
+		strcpy(k->memory->node, k->device.node);
 }
 
 void

@@ -29,6 +29,7 @@ terminate(struct keeper_memory *m)
 	d->usb_id[sizeof(d->usb_id) - 1] = d->serial[sizeof(d->serial) - 1] = '\0';
 	d->product[sizeof(d->product) - 1] = d->place[sizeof(d->place) - 1] = '\0';
 	d->function[sizeof(d->function) - 1] = '\0';
+	m->node[sizeof(m->node) - 1] = '\0';
 }
 
 /* Shared with those that come after us; without it this one's knowledge ends with it. */

@@ -14,6 +14,10 @@
  * so only with it is TIOCEXCL set; and on a pty it proves nothing about anybody outside, unless an
  * open of his has been seen.
  *
+ * A lock file of ours that somebody removes (rm /run/lock/LCK..*) is made again when the kernel
+ * tells of it; a few times in a row: whoever removes them all the time wins until the next lease or
+ * turnaround, so that nobody makes us run in a circle.
+ *
  * A description of an ended lease that somebody keeps may have the flock or TIOCEXCL for ever, and
  * must not stop anybody: with such a one listed they count for nothing.
  */
@@ -22,13 +26,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "log.h"
 
-#define LOCK_DIR "/run/lock"
-#define IDLE_MS  5 /* nobody was waiting */
+#define LOCK_DIR    "/run/lock"
+#define IDLE_MS     5 /* nobody was waiting */
+#define REMAKES_MAX 8 /* without CALM_MS in between */
+#define CALM_MS     10000
+
+_Static_assert(LOCKFILE_NAMES_MAX <= WATCH_FILES_MAX, "each lock file can be watched");
 
 void
 own_init(struct keeper *k)
@@ -65,27 +74,91 @@ open_dir(struct keeper *k)
 	return k->own.dir >= 0;
 }
 
+static bool
+may_remake(struct keeper_own *o)
+{
+	uint64_t now = clock_now_ms();
+
+	if (now >= o->removed_ms + CALM_MS)
+		o->remakes = 0;
+	o->removed_ms = now;
+	return o->remakes++ < REMAKES_MAX;
+}
+
+/* As own_take(). */
 static unsigned
-take_files(struct keeper *k)
+take_file(struct keeper *k, size_t i)
+{
+	struct keeper_own *o = &k->own;
+	const char *name = o->names.names[i];
+	char path[sizeof("/proc/self/fd/") + 11 + LOCKFILE_NAME_MAX];
+	pid_t owner;
+	int result;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", o->dir, name);
+	do
+		result = lockfile_take(o->dir, name, &owner);
+	while (result == 0 && watch_file(&k->watch, i, path) == -ENOENT && may_remake(o));
+	o->is_taken[i] = result == 0;
+	if (result < 0)
+		tell(k, name, result);
+	return result == 1 ? IPC_EVIDENCE_LOCKFILE : 0;
+}
+
+/* Those that are not taken. */
+static unsigned
+take_more_files(struct keeper *k)
 {
 	struct keeper_own *o = &k->own;
 	unsigned others = 0;
-	pid_t owner;
 	size_t i;
-	int result;
 
+	for (i = 0; i < o->names.count; i++)
+		if (!o->is_taken[i])
+			others |= take_file(k, i);
+	return others;
+}
+
+static unsigned
+take_files(struct keeper *k)
+{
 	if (!open_dir(k))
 		return 0;
-	lockfile_names(k->port->device, &o->names);
+	lockfile_names(k->port->device, &k->own.names);
+	memset(k->own.is_taken, 0, sizeof(k->own.is_taken));
+	return take_more_files(k);
+}
+
+static bool
+is_removed(const struct keeper_own *o, size_t i)
+{
+	int64_t written_ms;
+	pid_t owner;
+
+	return o->is_taken[i] &&
+	       (lockfile_read(o->dir, o->names.names[i], &owner, &written_ms) != 0 ||
+		owner != getpid());
+}
+
+void
+own_files_changed(struct keeper *k)
+{
+	struct keeper_own *o = &k->own;
+	size_t i;
+	bool again;
+
 	for (i = 0; i < o->names.count; i++) {
-		result = lockfile_take(o->dir, o->names.names[i], &owner);
-		o->is_taken[i] = result == 0;
-		if (result == 1)
-			others |= IPC_EVIDENCE_LOCKFILE;
-		else if (result < 0)
-			tell(k, o->names.names[i], result);
+		if (!is_removed(o, i))
+			continue;
+		o->is_taken[i] = false;
+		watch_file(&k->watch, i, NULL);
+		again = may_remake(o);
+		log_line("lock port=%s file=%s removed=by somebody%s", k->name, o->names.names[i],
+			 again ? "; made again, unless he has it"
+			       : " again and again; left to him until the next lease");
+		if (again)
+			take_file(k, i);
 	}
-	return others;
 }
 
 static void
@@ -94,9 +167,11 @@ leave_files(struct keeper *k)
 	struct keeper_own *o = &k->own;
 	size_t i;
 
-	for (i = 0; i < o->names.count; i++)
+	for (i = 0; i < o->names.count; i++) {
+		watch_file(&k->watch, i, NULL); /* it is ourselves */
 		if (o->is_taken[i])
 			lockfile_leave(o->dir, o->names.names[i]);
+	}
 	memset(o->is_taken, 0, sizeof(o->is_taken));
 	o->names.count = 0;
 }
@@ -199,7 +274,7 @@ own_take(struct keeper *k, bool anyway)
 	unsigned others;
 
 	if (k->own.is_held) {
-		others = take_flock(k);
+		others = take_more_files(k) | take_flock(k);
 	} else {
 		others = look_at_exclusive(k) | take_files(k) | take_flock(k);
 		if (others == 0 || anyway)

@@ -11,9 +11,11 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -266,12 +268,56 @@ keeper_closed(struct keeper *k)
 	keeper_hint(k);
 }
 
+static bool
+look_at(const char *path, struct statx *st)
+{
+	return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, st) == 0;
+}
+
+/* As device_has_left(), of the device that the lease has. */
+static bool
+lease_has_left(struct keeper *k)
+{
+	struct statx st;
+
+	if (look_at(k->port->device, &st))
+		return !keeper_works_on(k, &st);
+	return errno == ENOENT || errno == ENOTDIR || errno == ENXIO || errno == ENODEV;
+}
+
+/* Before the first look of a keeper: did the port lose its device while there was none, and its
+ * holder not? Then the node of which the last keeper knew is hung up; no other one, should there be
+ * one in its place. True: that has been done, nobody has it any more. */
+static bool
+cut_unseen(struct keeper *k)
+{
+	struct config_port last = *k->port;
+	char text[DEVICE_TEXT_MAX];
+	struct device device;
+	struct statx st;
+
+	if (k->presence != KEEPER_UNKNOWN || k->live == 0 || !k->port->revocable ||
+	    !lease_has_left(k))
+		return false;
+	memcpy(last.device, k->memory->node, sizeof(last.device));
+	if (!look_at(last.device, &st) || !keeper_works_on(k, &st))
+		return false;
+	device_init(&device);
+	if (device_attach(&device, &last, text) == 0 && device.inode == st.stx_ino)
+		device_cut(&device);
+	device_detach(&device);
+	log_line("cut port=%s node=%s left=%d", k->name, last.device, keeper_count_working(k));
+	return keeper_count_working(k) == 0;
+}
+
 void
 keeper_report(struct keeper *k)
 {
 	struct ipc_message m = { .type = IPC_REPORT }, memo = { .type = IPC_MEMO };
+	bool is_lost = false;
 
 	if (k->turnaround.phase == KEEPER_AT_REST) {
+		is_lost = cut_unseen(k);
 		keeper_look(k);
 		if (k->live != 0)
 			keeper_read_roster(k); /* to nobody: it has not been reported yet */
@@ -279,7 +325,7 @@ keeper_report(struct keeper *k)
 			keeper_adopt(k);
 		if (k->live != 0 && k->count == 0) /* it lingered: nobody lists it */
 			keeper_set_live(k, 0, 0);
-		if (k->live != 0)
+		if (k->live != 0 && !is_lost)
 			own_take_live(k);
 	}
 	m.token = k->live;
@@ -291,7 +337,9 @@ keeper_report(struct keeper *k)
 	k->is_reported = true;
 	if (k->live != 0 && k->count != 1)
 		keeper_set_count(k, k->count);
-	if (k->presence == KEEPER_FAULTED)
+	if (is_lost)
+		replace(k);
+	else if (k->presence == KEEPER_FAULTED)
 		tell_presence(k);
 	else
 		identity_tell(k, true);

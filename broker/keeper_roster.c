@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -211,6 +212,20 @@ keeper_count_working(struct keeper *k)
 	if (n >= 0)
 		set_listed(k, n);
 	return n < 0 ? n : count;
+}
+
+bool
+keeper_works_on(struct keeper *k, const struct statx *st)
+{
+	struct roster_entry entries[ROSTER_ENTRIES_MAX];
+	int i, n;
+
+	roster_take_events(k->roster);
+	n = read_all(k, entries);
+	for (i = 0; i < n; i++)
+		if (!entries[i].hungup && roster_entry_is_of(&entries[i], st))
+			return true;
+	return false;
 }
 
 void

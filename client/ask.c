@@ -74,7 +74,8 @@ ask_list(struct comlease *c, char *const *names, int count, int *status)
 	*status = reject_unsendable(names, count);
 	if (*status)
 		return NULL;
-	if (comlease_call(c, "io.comlease.List", ask_parameters_ports(names, count), &reply) < 0) {
+	if (comlease_call_within(c, "io.comlease.List", ask_parameters_ports(names, count), &reply,
+				 ASK_MS) < 0) {
 		*status = ask_failed(c);
 		return NULL;
 	}
@@ -288,6 +289,8 @@ ask_failed(const struct comlease *c)
 	text_add_foreign(&t, comlease_error(c));
 	if (t.len == 0)
 		text_add(&t, strerror(error));
+	if (!name && error == ETIMEDOUT)
+		text_add(&t, "; comlease doctor tells what to do");
 	int status = cli_fail(status_of(error, name), "%s", t.s);
 	text_free(&t);
 	return status;

@@ -12,6 +12,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* For what is only asked and takes no time. Longer than a broker that has just been started waits
+ * for a keeper that hangs, before it listens. */
+#define ASK_MS 10000
+
 /* A connection object for the socket that the options name. No memory: says so and exits. */
 struct comlease *ask_connect(const struct cli *);
 

@@ -3,7 +3,7 @@
  * machine's ports, the kernel's abilities.
  *
  * Responsible for: never waiting long. A broker that hangs is one of the things that a doctor is
- * called for, so its answers are awaited like a stream, which has a timeout, and not like a call.
+ * called for.
  */
 #include "doctor.h"
 #include "internal.h"
@@ -28,19 +28,13 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* The one reply of a method, or NULL, and errno: ETIMEDOUT: it hangs. */
+/* The reply of a method, or NULL, and errno. */
 static json_t *
 ask(struct comlease *c, const char *method)
 {
 	json_t *reply;
 
-	if (comlease_call_more(c, method, json_object()) < 0)
-		return NULL;
-	if (comlease_next_reply(c, &reply, ANSWER_MS) >= 0)
-		return reply;
-	if (errno == EAGAIN)
-		errno = ETIMEDOUT;
-	return NULL;
+	return comlease_call_within(c, method, NULL, &reply, ANSWER_MS) == 0 ? reply : NULL;
 }
 
 static void

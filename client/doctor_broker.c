@@ -208,7 +208,19 @@ is_state(const json_t *port, const char *state)
 	return is && strcmp(is, state) == 0;
 }
 
-/* One that can't be had at the moment. True: something was said. */
+/* The kernel's console, or a login: doctor_check_logins() tells that, and what mends it. */
+static bool
+is_told_with_logins(const struct doctor *d, const json_t *port)
+{
+	for (size_t i = 0; i < d->ports.count; i++) {
+		const struct ports_device *device = &d->ports.devices[i];
+		if (device->port == port && (device->is_console || device->login[0]))
+			return true;
+	}
+	return false;
+}
+
+/* One that can't be had at the moment. True: something was said, here or there. */
 static bool
 check_port(struct doctor *d, const json_t *port)
 {
@@ -217,7 +229,10 @@ check_port(struct doctor *d, const json_t *port)
 
 	if (!reason)
 		reason = "no reason is given";
-	if (is_state(port, "faulted")) {
+	if ((is_state(port, "faulted") || is_state(port, "foreign")) &&
+	    is_told_with_logins(d, port)) {
+		return true;
+	} else if (is_state(port, "faulted")) {
 		doctor_say(d, DOCTOR_WRONG, NULL, "%s: %s can't be used: %s", name, device, reason);
 		doctor_mend(d, "comlease status %s tells more; comlease.conf(5)", name);
 	} else if (is_state(port, "absent")) {

@@ -147,7 +147,7 @@ doctor_check_logins(struct doctor *d)
 		managed++;
 		if (device->is_console)
 			check_console(d, device, port);
-		if (device->login[0])
+		else if (device->login[0])
 			check_login(d, device, port);
 		said += device->is_console || device->login[0];
 	}

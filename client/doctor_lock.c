@@ -1,5 +1,5 @@
 /*
- * doctor_lock.c - UUCP lock files that their program has left behind.
+ * doctor_lock.c - UUCP lock files that their program has left behind, and the folder of them.
  *
  * Responsible for: telling a dead owner from one that is only somebody else's. Refuses to know:
  * whose port it is. comleased removes those of its own ports by itself; a program outside may give
@@ -68,16 +68,45 @@ take_lock(struct doctor *d, const char *folder, const char *name, void *context)
 	doctor_mend(d, "%srm %s", doctor_sudo(d), path);
 }
 
+/* True: something was said. */
+static bool
+check_folder(struct doctor *d, const char *folder)
+{
+	struct stat st;
+
+	if (!doctor_stat(d, folder, &st) || !S_ISDIR(st.st_mode)) {
+		doctor_say(d, DOCTOR_WARN, NULL,
+			   "there is no folder %s: programs outside comlease don't see that a port "
+			   "is in use, nor comlease their locks",
+			   folder);
+		doctor_mend(d, "%smkdir -m 1777 %s, or set lock-dir (comlease.conf(5))",
+			    doctor_sudo(d), folder);
+	} else if (d->list && d->owner != 0 && !(st.st_mode & (S_IWOTH | S_IWGRP)) &&
+		   !(st.st_uid == d->owner && (st.st_mode & S_IWUSR))) {
+		doctor_say(d, DOCTOR_WARN,
+			   "set lock-dir to a folder that it may (comlease.conf(5))",
+			   "comleased, which runs as uid %u, may not write into %s: programs "
+			   "outside comlease don't see that a port is in use",
+			   (unsigned)d->owner, folder);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 void
 doctor_check_locks(struct doctor *d)
 {
 	const char *folder = status_string(d->list, "lockDir");
 	struct locks locks = { 0 };
 
+	bool said;
+
 	if (!folder)
 		folder = LOCK_DIR;
+	said = check_folder(d, folder);
 	doctor_each_file(d, folder, take_lock, &locks);
-	if (locks.stale == 0)
+	if (locks.stale == 0 && !said)
 		doctor_say(d, DOCTOR_OK, NULL, "none in %s is stale (%zu in use)", folder,
 			   locks.live);
 }

@@ -146,8 +146,8 @@ check_service(struct doctor *d, const struct doctor_unit *service, const struct 
 		doctor_say(d, DOCTOR_WRONG, NULL, "comleased.service has failed (%s)",
 			   service->result);
 		doctor_mend(d,
-			    "%sjournalctl -u comleased -n 50 (why), then %ssystemctl restart "
-			    "comleased",
+			    "comleased --check-config, and %sjournalctl -u comleased -n 50 (why), "
+			    "then %ssystemctl restart comleased",
 			    sudo, sudo);
 	} else if (is(service->file, "masked") || is(service->load, "masked")) {
 		doctor_say(d, DOCTOR_WRONG, NULL, "comleased.service is masked: nothing starts it");

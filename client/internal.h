@@ -27,6 +27,11 @@
  */
 int comlease_call(struct comlease *, const char *method, json_t *parameters, json_t **reply);
 
+/* The same; ETIMEDOUT: the broker is there and has not answered for that long. -1: no limit. The
+ * connection is closed. */
+int comlease_call_within(struct comlease *, const char *method, json_t *parameters, json_t **reply,
+			 int timeout_ms);
+
 /* Starts a call with `more`: 0, or -1 as above. Replies come from comlease_next_reply(). */
 int comlease_call_more(struct comlease *, const char *method, json_t *parameters);
 

@@ -156,17 +156,26 @@ start(struct comlease *c, const char *method, json_t *parameters, bool more)
 }
 
 int
-comlease_call(struct comlease *c, const char *method, json_t *parameters, json_t **reply)
+comlease_call_within(struct comlease *c, const char *method, json_t *parameters, json_t **reply,
+		     int timeout_ms)
 {
+	int64_t until_ms = comlease_after_ms(comlease_now_ms(), timeout_ms);
 	bool continues = false;
 	json_t *result = NULL;
 
 	if (start(c, method, parameters, false) < 0)
 		return -1;
-	if (await(c, &result, &continues, INT64_MAX) < 0) {
-		if (errno == EINTR)
+	if (await(c, &result, &continues, until_ms) < 0) {
+		int error = errno;
+
+		if (error == EINTR || error == EAGAIN)
 			comlease_drop(c);
-		return -1;
+		errno = error;
+		if (error != EAGAIN)
+			return -1;
+		return comlease_fail(c, ETIMEDOUT,
+				     "%s: the broker does not answer: nothing came for %d seconds",
+				     comlease_socket_path(c), timeout_ms / 1000);
 	}
 	if (continues) {
 		json_decref(result);
@@ -177,6 +186,12 @@ comlease_call(struct comlease *c, const char *method, json_t *parameters, json_t
 	else
 		json_decref(result);
 	return 0;
+}
+
+int
+comlease_call(struct comlease *c, const char *method, json_t *parameters, json_t **reply)
+{
+	return comlease_call_within(c, method, parameters, reply, -1);
 }
 
 int

@@ -49,7 +49,7 @@ struct view {
 static void
 ask(struct view *view, struct comlease *c)
 {
-	if (comlease_call(c, "io.comlease.List", NULL, &view->list) < 0) {
+	if (comlease_call_within(c, "io.comlease.List", NULL, &view->list, ASK_MS) < 0) {
 		text_add_foreign(&view->why, comlease_error(c));
 		if (errno == ECONNREFUSED || errno == ENOENT) {
 			text_free(&view->why);

@@ -40,7 +40,8 @@ ask_port(const struct cli *cli, const char *word, json_t **list, int *status)
 	*status = 0;
 	if (strchr(word, '/'))
 		; /* a path is no port's name */
-	else if (comlease_call(c, "io.comlease.List", ask_parameters_ports(names, 1), list) == 0)
+	else if (comlease_call_within(c, "io.comlease.List", ask_parameters_ports(names, 1), list,
+				      ASK_MS) == 0)
 		json_array_foreach (json_object_get(*list, "ports"), i, each) {
 			const char *name = status_string(each, "name");
 			port = name && strcmp(name, word) == 0 ? each : port;

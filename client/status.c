@@ -36,7 +36,8 @@ const char status_help[] =
     "  -s, --socket SOCKET   the broker's socket\n"
     "  -h, --help            print this\n"
     "\n"
-    "Exit status: 0; 66 no such port; 69 no broker; 77 no permission.\n";
+    "Exit status: 0; 66 no such port; 69 no broker; 75 it does not answer; 77 no\n"
+    "permission.\n";
 
 static const char no_ports[] =
     "No port is configured. To add one, write for example into\n"

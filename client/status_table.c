@@ -45,27 +45,14 @@ status_process(struct text *t, const json_t *process)
 			 (uid_t)status_integer(process, "uid"));
 }
 
-/* A link that the broker keeps to a device that it finds by its serial number and the like:
- * FOLDER/port/NAME, not a name that anybody has given. */
-static bool
-is_brokers_link(const char *device, const char *name)
-{
-	size_t length = strlen(device), n = strlen(name);
-
-	return strncmp(device, "/dev/", 5) != 0 && length > n + 6 &&
-	       strncmp(device + length - n - 6, "/port/", 6) == 0 &&
-	       strcmp(device + length - n, name) == 0;
-}
-
 /* Where the device is, as far as anybody knows it by that: "/dev/ttyUSB1", "/dev/modem -> ttyUSB1".
- * What a pty is called says nothing. */
+ * What a pty is called says nothing, nor does a link that the broker itself keeps. */
 static void
 add_device(struct text *t, const json_t *port)
 {
 	const char *device = status_string(port, "device"), *node = status_string(port, "node");
-	const char *name = status_string(port, "name");
 
-	if (device && name && is_brokers_link(device, name)) {
+	if (json_is_true(json_object_get(port, "link"))) {
 		text_add_foreign(t, node ? node : "-");
 		return;
 	}

@@ -56,6 +56,18 @@ for words in "evict modem0" "disable modem0" "enable modem0" "handoff modem0 --t
 	check "no broker, 69: $words" no_broker $words
 done
 
+# ---- a broker that hangs ----
+
+reading deaf python3 -c '
+import signal, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print("ready", flush=True)
+signal.pause()' "$COMLEASE_SOCKET"
+wait_line "$deaf" ready || exit 1
+check "a broker that hangs is not waited for: 75, and who tells more" fails 75 \
+	"^comlease: $SCRATCH/socket: the broker does not answer: nothing came for 10 seconds; comlease doctor tells what to do\$" status
+done_reading "$deaf"
+rm -f "$COMLEASE_SOCKET"
+
 # ---- a broker without ports ----
 
 start_broker <<<""
@@ -144,7 +156,7 @@ check "who: by the pty behind it" prints '^modem0: sh' who "$(readlink -f modem0
 check "who: nobody, 1" eval 'cli who board1; rc 1 && out "^board1: nobody; free"'
 check "who: no port has that device, 66" fails 66 'no port has the device /dev/null' who /dev/null
 check "the waiting one has said whom he waits for" \
-	grep -qE "^comlease: modem0: held by sh \(pid ${HOLDER[first]}, user $me\) since [0-9:]+; waiting \(next in line\)$" second.err
+	says second.err "^comlease: modem0: held by sh \(pid ${HOLDER[first]}, user $me\) since [0-9:]+; waiting \(next in line\)$"
 check "... once" eval '[ "$(wc -l <second.err)" = 1 ]'
 
 ends() # NAME STATUS

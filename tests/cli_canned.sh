@@ -94,22 +94,22 @@ check "... and who it is" line "    foreign: $minicom has it open since $clock"
 
 # ---- status: where the device is ----
 
-# at DEVICE NODE [STATE [REASON]]: what the row of modem0 has from its second column on
-at() { list "$(port "${3-free}" "${4:+,\"reason\":\"$4\"}${2:+,\"node\":\"$2\"}" | sed "s|/dev/ttyS7|$1|")"; }
+# at DEVICE NODE [STATE [MEMBERS]]: what the row of modem0 has from its second column on
+at() { list "$(port "${3-free}" "${4-}${2:+,\"node\":\"$2\"}" | sed "s|/dev/ttyS7|$1|")"; }
 at /dev/ttyUSB0 /dev/ttyUSB0
 check "device: the node as configured" shows "modem0  /dev/ttyUSB0  free .*" status
 at /dev/serial/by-id/usb-FTDI_A50285BI-if00-port0 /dev/ttyUSB1
 check "device: a link of udev's, and where it leads" \
 	shows "modem0  /dev/serial/by-id/usb-FTDI_A50285BI-if00-port0 -> ttyUSB1  free .*" status
-at /run/comlease/port/modem0 /dev/ttyUSB1
+at /run/comlease/port/modem0 /dev/ttyUSB1 free ',"link":true'
 check "device: found by its serial number: the node alone" shows "modem0  /dev/ttyUSB1  free .*" status
 check "... JSON has both" eval 'cli status --json
 	[[ $OUT == *\"device\":\"/run/comlease/port/modem0\"*\"node\":\"/dev/ttyUSB1\"* ]] || explain "not both"'
-at /run/comlease/port/modem0 "" absent "not plugged in: usb-serial = A50285BI"
+at /run/comlease/port/modem0 "" absent ',"link":true,"reason":"not plugged in: usb-serial = A50285BI"'
 check "device: found by its serial number, and not there: since when and which" eval '
 	shows "modem0  -       absent  -       $clock.*" status && line "    not plugged in: usb-serial = A50285BI"'
-at /home/ann/port/modem1 /dev/ttyUSB1
-check "device: somebody else's link is none of ours" shows "modem0  /home/ann/port/modem1 -> ttyUSB1  free .*" status
+at /home/ann/port/modem0 /dev/ttyUSB1
+check "device: somebody else's link is none of ours" shows "modem0  /home/ann/port/modem0 -> ttyUSB1  free .*" status
 at /tmp/modem0 /dev/pts/7
 check "device: the number of a pty says nothing" shows "modem0  /tmp/modem0  free .*" status
 

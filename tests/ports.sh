@@ -243,4 +243,21 @@ check "what is managed gets no section, and no name is given twice" left
 check "without comlease.conf the sections go on adopting what is plugged in" eval 'on machine ports; [ -e /etc/comlease/comlease.conf ] || out "with one, it goes on"'
 done_reading "$canned"
 
+# ---- with one that hangs ----
+
+rm -f "$COMLEASE_SOCKET"
+reading deaf python3 -c '
+import signal, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print("ready", flush=True)
+signal.pause()' "$COMLEASE_SOCKET"
+wait_line "$deaf" ready || exit 1
+hung()
+{
+	on machine ports
+	rc 0 && quiet && out '/dev/ttyUSB0 +' && out 'device = /dev/ttyS0' &&
+		out "Nothing is known of what is managed: $COMLEASE_SOCKET: the broker does not answer: nothing came for 10 seconds\."
+}
+check "a broker that hangs is not waited for: what the machine has is listed" hung
+done_reading "$deaf"
+
 finish

@@ -82,8 +82,8 @@ START_TEST(service_that_failed_is_wrong)
 {
 	make_systemctl(LOADED ENABLED "ActiveState=failed\\nResult=exit-code", FINE);
 	doctor_rig_expect(check_systemd, DOCTOR_WRONG, "comleased.service has failed (exit-code)",
-			  "sudo journalctl -u comleased -n 50 (why), then sudo systemctl restart "
-			  "comleased");
+			  "comleased --check-config, and sudo journalctl -u comleased -n 50 (why), "
+			  "then sudo systemctl restart comleased");
 }
 END_TEST
 
@@ -307,6 +307,9 @@ START_TEST(console_and_logins_on_ports_are_wrong)
 			  "kernel's command line");
 	device->is_console = false;
 	strcpy(device->login, "agetty (pid 8)");
+	device->is_console = true;
+	doctor_rig_run(doctor_check_logins, 1);
+	device->is_console = false;
 	doctor_rig_expect(doctor_check_logins, DOCTOR_WRONG,
 			  "modem0 is /dev/ttyS0, where agetty (pid 8) offers a login: it can't be "
 			  "leased",
@@ -316,6 +319,30 @@ START_TEST(console_and_logins_on_ports_are_wrong)
 			  "modem0 is /dev/ttyS0, where agetty (pid 8) offers a login: it can't be "
 			  "leased",
 			  "sudo systemctl disable --now serial-getty@ttyS0");
+}
+END_TEST
+
+/* By the one who tells what mends it. */
+START_TEST(port_that_is_the_console_or_has_a_login_is_told_once)
+{
+	static const char *const states[] = { "faulted", "foreign" };
+	char port[128];
+
+	for (size_t i = 0; i < 4; i++) {
+		struct ports_device *device;
+
+		snprintf(port, sizeof(port), "'name':'modem0','device':'/dev/ttyS0','state':'%s'",
+			 states[i % 2]);
+		doctor_rig_broker(port, NULL);
+		d->ports.count = 0;
+		doctor_rig_run(doctor_check_ports, 1);
+		device = doctor_rig_device("/dev/ttyS0", 0);
+		doctor_rig_run(doctor_check_ports, 1);
+		device->is_console = i < 2;
+		strcpy(device->login, i < 2 ? "" : "agetty (pid 8)");
+		doctor_rig_run(doctor_check_ports, 0);
+		doctor_rig_run(doctor_check_logins, 1);
+	}
 }
 END_TEST
 
@@ -361,6 +388,7 @@ suite(void)
 	tcase_add_test(tc, without_a_broker_all_that_could_be_ports_are_looked_at);
 	tcase_add_test(tc, node_of_a_group_is_told_and_wrong_if_that_should_not_be);
 	tcase_add_test(tc, console_and_logins_on_ports_are_wrong);
+	tcase_add_test(tc, port_that_is_the_console_or_has_a_login_is_told_once);
 	tcase_add_test(tc, devices_that_are_not_managed_are_named);
 	return s;
 }

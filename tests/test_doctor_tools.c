@@ -130,6 +130,7 @@ START_TEST(lock_files_of_the_dead_are_stale)
 	char own[32];
 	int dead = 0x77777777; /* more than there can be */
 
+	doctor_rig_file("/run/lock/", NULL);
 	doctor_rig_expect(doctor_check_locks, DOCTOR_OK, "none in /run/lock is stale (0 in use)",
 			  NULL);
 	snprintf(own, sizeof(own), "%10d\n", (int)getpid());
@@ -154,6 +155,34 @@ START_TEST(lock_files_of_the_dead_are_stale)
 			   "/var/lock/LCK..ttyUSB2 is stale: its process, 2004318071, is no more; "
 			   "some programs take the port for busy",
 			   "sudo rm /var/lock/LCK..ttyUSB2");
+}
+END_TEST
+
+START_TEST(folder_of_the_lock_files_is_there_and_comleased_may_write_there)
+{
+	struct stat st;
+
+	doctor_rig_expect(doctor_check_locks, DOCTOR_WARN,
+			  "there is no folder /run/lock: programs outside comlease don't see that "
+			  "a port is in use, nor comlease their locks",
+			  "sudo mkdir -m 1777 /run/lock, or set lock-dir (comlease.conf(5))");
+	doctor_rig_file("/run/lock/", NULL);
+	doctor_rig_broker(NULL, NULL);
+	doctor_rig_mode("/run/lock", 0755);
+	ck_assert(doctor_stat(d, "/run/lock", &st));
+	d->owner = st.st_uid + 1;
+	doctor_rig_run(doctor_check_locks, 1);
+	ck_assert_ptr_nonnull(strstr(d->findings[0].says, " may not write into /run/lock: "));
+	doctor_rig_mode("/run/lock", 01777);
+	doctor_rig_expect(doctor_check_locks, DOCTOR_OK, "none in /run/lock is stale (0 in use)",
+			  NULL);
+	doctor_rig_mode("/run/lock", 0755);
+	d->owner = st.st_uid;
+	doctor_rig_expect(doctor_check_locks, DOCTOR_OK, "none in /run/lock is stale (0 in use)",
+			  NULL);
+	d->owner = 0;
+	doctor_rig_expect(doctor_check_locks, DOCTOR_OK, "none in /run/lock is stale (0 in use)",
+			  NULL);
 }
 END_TEST
 
@@ -336,6 +365,7 @@ suite(void)
 	tcase_add_test(tc, brltty_is_wrong_where_it_takes_an_adapter);
 	tcase_add_test(tc, gpsd_is_told_off_managed_ports);
 	tcase_add_test(tc, lock_files_of_the_dead_are_stale);
+	tcase_add_test(tc, folder_of_the_lock_files_is_there_and_comleased_may_write_there);
 	tcase_add_test(tc, kernel_that_can_do_less_is_told_what_that_costs);
 	tcase_add_test(tc, yama_is_told_by_what_it_forbids);
 	tcase_add_test(tc, shim_is_there_and_made_for_this_machine);

@@ -289,6 +289,32 @@ begin_match(void)
 						   "[pool modem]\nmatch = path:%s/modem[0-9]\n");
 }
 
+/* By the node it had last, it stays in the pool while it is away: who waits there waits on. */
+START_TEST(pool_matches_the_node_to_which_a_port_leads)
+{
+	struct support_client waiter;
+	char options[256], node[64];
+	uint64_t token;
+	int modem = support_plug("modem0");
+
+	support_plug("modem1");
+	ck_assert_int_eq(ptsname_r(modem, node, sizeof(node)), 0);
+	snprintf(options, sizeof(options), "%s%s[pool node]\nmatch = path:%.40s\n",
+		 SUPPORT_PORT("modem0"), SUPPORT_PORT("modem1"), node);
+	support_start(options);
+	support_wait_port("modem0", "free", 0);
+	close(support_acquire("node", &token));
+	support_log_wait("grant port=modem0 ");
+	ck_assert_int_eq(rename(support_path("modem0"), support_path("aside")), 0);
+	support_wait_port("modem0", "absent", 0);
+	support_queue(&waiter, "node", NULL);
+	support_wait_port("modem0", "absent", 1);
+	ck_assert_int_eq(rename(support_path("aside"), support_path("modem0")), 0);
+	close(support_granted(&waiter, NULL));
+	support_close(&waiter);
+}
+END_TEST
+
 START_TEST(pools_match_by_tag_and_by_path)
 {
 	struct support_client c;
@@ -330,5 +356,7 @@ main(void)
 	tcase_add_test(match, pools_match_by_tag_and_by_path);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, match);
+	tcase_add_test(support_case(s, "node", support_begin),
+		       pool_matches_the_node_to_which_a_port_leads);
 	return support_run(s);
 }

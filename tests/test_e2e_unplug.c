@@ -250,6 +250,46 @@ START_TEST(device_that_is_exchanged_while_nobody_looks_is_unplugged)
 }
 END_TEST
 
+/* _i: the link is gone, or leads elsewhere, when the next keeper looks; 2, 3: and the next broker,
+ * who knows of the lease from that keeper. */
+START_TEST(link_that_goes_while_there_is_no_keeper_ends_the_lease)
+{
+	struct support_client waiter;
+	int modem, fd;
+	pid_t keeper;
+
+	modem = support_plug("modem0");
+	support_start(SUPPORT_PORT("modem0"));
+	fd = support_acquire("modem0", NULL);
+	support_queue(&waiter, "modem0", NULL);
+	keeper = support_keeper("modem0");
+	ck_assert_int_eq(kill(keeper, SIGSTOP), 0);
+	if (_i % 2 == 0)
+		hide_link();
+	else
+		modem = move_link();
+	if (_i >= 2) {
+		support_close(&waiter);
+		support_kill_broker();
+	}
+	ck_assert_int_eq(kill(keeper, SIGKILL), 0);
+	support_log_wait("end port=modem0 .*reason=unplugged");
+	ck_assert(support_is_dead(fd));
+	if (_i % 2 == 0) {
+		support_wait_port("modem0", "absent", _i == 0);
+		show_link();
+	}
+	if (_i >= 2)
+		support_queue(&waiter, "modem0", NULL);
+	close(fd);
+	fd = support_granted(&waiter, NULL);
+	support_expect_line(fd, modem);
+	support_log_expect("end port=modem0 ", 1);
+	close(fd);
+	support_close(&waiter);
+}
+END_TEST
+
 /* ---- what is shown ---- */
 
 static void
@@ -262,6 +302,7 @@ expect_node(int modem)
 	ck_assert_str_eq(support_string(port, "node", NULL), node);
 	ck_assert_str_eq(support_string(port, "device", NULL), support_path("modem0"));
 	ck_assert_ptr_null(json_object_get(port, "usb"));
+	ck_assert_ptr_null(json_object_get(port, "link"));
 	json_decref(port);
 }
 
@@ -343,6 +384,9 @@ main(void)
 	tcase_add_test(t, link_that_goes_in_a_turnaround_leaves_the_queue_as_it_is);
 	tcase_add_test(t, device_that_hangs_up_before_its_link_goes_is_unplugged);
 	tcase_add_test(t, device_that_is_exchanged_while_nobody_looks_is_unplugged);
+	if (can_revoke)
+		tcase_add_loop_test(t, link_that_goes_while_there_is_no_keeper_ends_the_lease, 0,
+				    4);
 	tcase_add_test(t, node_is_shown_while_the_device_is_there);
 	tcase_add_test(t, lock_file_of_the_node_is_that_of_the_port_by_its_link);
 	return support_run(suite);

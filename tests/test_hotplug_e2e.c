@@ -34,6 +34,7 @@ START_TEST(device_that_is_plugged_in_becomes_a_port_under_its_stable_name)
 	snprintf(node, sizeof(node), "/dev/%s", p.node);
 	/* some programs take no path that is not in /dev */
 	ck_assert_str_eq(support_string(port, "lease", "device", NULL), node);
+	ck_assert(json_is_true(json_object_get(port, "link")));
 	json_decref(port);
 	close(fd);
 	plug_wait_port(PLUG_A5, "free");
