@@ -382,22 +382,6 @@ support_start(const char *config)
 	count_at_rest();
 }
 
-void
-support_stop(void)
-{
-	int status;
-
-	ck_assert_int_eq(kill(support_pid, SIGTERM), 0);
-	ck_assert(support_poll(support_pidfd, POLLIN, support_now_ms() + SUPPORT_SOON_MS));
-	ck_assert_int_eq(waitpid(support_pid, &status, 0), support_pid);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "comleased ended with %#x",
-		      status);
-	close(support_pidfd);
-	support_pid = 0;
-	ck_assert_int_lt(access(support_socket, F_OK), 0);
-	ck_assert_int_lt(access(support_path("socket.lock"), F_OK), 0);
-}
-
 /* On a busy machine it may have been looking as long as it was counted at the start. */
 static bool
 is_inspector(const struct count *process)

@@ -211,6 +211,36 @@ support_kill_keeper(const char *port)
 	kill_role(support_keeper(port), "keeper");
 }
 
+/* One that it killed, and that the kernel took longer to end than it waited. */
+static void
+reap_left(const pid_t *children, int count)
+{
+	int64_t until = support_now_ms() + SUPPORT_SOON_MS;
+	int i;
+
+	for (i = 0; i < count; i++)
+		while (waitpid(children[i], NULL, WNOHANG) == 0 && support_now_ms() < until)
+			poll(NULL, 0, 2);
+}
+
+void
+support_stop(void)
+{
+	pid_t children[64];
+	int status, count = support_children(support_pid, children, 64);
+
+	ck_assert_int_eq(kill(support_pid, SIGTERM), 0);
+	ck_assert(support_poll(support_pidfd, POLLIN, support_now_ms() + SUPPORT_SOON_MS));
+	ck_assert_int_eq(waitpid(support_pid, &status, 0), support_pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "comleased ended with %#x",
+		      status);
+	close(support_pidfd);
+	support_pid = 0;
+	reap_left(children, count);
+	ck_assert_int_lt(access(support_socket, F_OK), 0);
+	ck_assert_int_lt(access(support_path("socket.lock"), F_OK), 0);
+}
+
 void
 support_crash(void)
 {

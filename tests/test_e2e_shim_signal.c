@@ -28,6 +28,7 @@ begin_with_idle(void)
 {
 	begin();
 	waiter_hold(&holder, "modem0");
+	support_log_wait("grant port=modem0"); /* which comes after the holder's request */
 	waiter_start(&first, "modem0", NULL);
 }
 
