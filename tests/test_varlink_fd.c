@@ -39,7 +39,7 @@ START_TEST(descriptor_is_received_with_the_message_that_it_was_sent_with)
 		ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 		ck_assert(is_open_elsewhere(ends[0]));
 		close(fd);
-		ck_assert(!is_open_elsewhere(ends[0]));
+		ck_assert(is_closed_elsewhere(ends[0]));
 	}
 	close(ends[0]);
 }
@@ -99,7 +99,7 @@ START_TEST(descriptor_stays_with_a_message_that_arrives_in_pieces)
 	send_raw(pair[0], text + 4, 4, NULL, 0, 0);
 	ck_assert_int_eq(varlink_receive(&client), 0);
 	close(expect(&client, 4, true));
-	ck_assert(!is_open_elsewhere(ends[0]));
+	ck_assert(is_closed_elsewhere(ends[0]));
 	close(ends[0]);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(descriptor_that_nobody_takes_is_closed)
 		ck_assert_int_eq(varlink_next(&client, &message, &(int){ 0 }), -EBADMSG);
 	else
 		varlink_clear(&client);
-	ck_assert(!is_open_elsewhere(ends[0]));
+	ck_assert(is_closed_elsewhere(ends[0]));
 	close(ends[0]);
 }
 END_TEST
@@ -138,7 +138,7 @@ START_TEST(more_than_one_descriptor_is_an_error_and_none_stays)
 	SEND_WITH(pair[0], "{\"n\":1}", fds, (size_t)_i);
 	close(ends[1]);
 	ck_assert_int_eq(varlink_receive(&client), -EPROTO);
-	ck_assert(!is_open_elsewhere(ends[0]));
+	ck_assert(is_closed_elsewhere(ends[0]));
 	close(ends[0]);
 }
 END_TEST
@@ -154,7 +154,7 @@ START_TEST(descriptor_within_a_message_is_an_error)
 	close(ends[1]);
 	ck_assert_int_eq(varlink_receive(&client), -EPROTO);
 	varlink_clear(&client);
-	ck_assert(!is_open_elsewhere(ends[0]));
+	ck_assert(is_closed_elsewhere(ends[0]));
 	close(ends[0]);
 }
 END_TEST
@@ -174,7 +174,7 @@ START_TEST(descriptor_that_finds_no_room_in_the_process_is_emfile)
 	r = varlink_receive(&client);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(r, -EMFILE);
-	ck_assert(!is_open_elsewhere(ends[0]));
+	ck_assert(is_closed_elsewhere(ends[0]));
 	close(ends[0]);
 }
 END_TEST
@@ -188,11 +188,11 @@ START_TEST(second_descriptor_in_the_queue_is_refused_and_closed)
 	make_pipe(second);
 	ck_assert_int_eq(varlink_queue(&broker, message, first[1]), 0);
 	ck_assert_int_eq(varlink_queue(&broker, message, second[1]), -EBUSY);
-	ck_assert(!is_open_elsewhere(second[0]));
+	ck_assert(is_closed_elsewhere(second[0]));
 	ck_assert_int_eq(varlink_flush(&broker), 0);
 	ck_assert_int_eq(varlink_receive(&client), 0);
 	close(expect(&client, 1, true));
-	ck_assert(!is_open_elsewhere(first[0]));
+	ck_assert(is_closed_elsewhere(first[0]));
 	ck_assert_int_eq(varlink_receive(&client), VARLINK_AGAIN);
 	ck_assert_int_eq(varlink_queue(&broker, message, open("/dev/null", O_CLOEXEC)), 0);
 	close(first[0]);
@@ -228,7 +228,7 @@ START_TEST(broker_leaves_a_descriptor_in_the_socket)
 	ck_assert(is_open_elsewhere(ends[0]));
 	close(pair[0]);
 	pair[0] = -1;
-	ck_assert(!is_open_elsewhere(ends[0]));
+	ck_assert(is_closed_elsewhere(ends[0]));
 	close(ends[0]);
 }
 END_TEST

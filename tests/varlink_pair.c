@@ -7,10 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define CLOSED_MS 3000 /* less than Check gives a test */
 
 struct varlink broker, client;
 int pair[2];
@@ -128,6 +131,14 @@ is_open_elsewhere(int reading_end)
 	char byte;
 
 	return read(reading_end, &byte, 1) < 0 && errno == EAGAIN;
+}
+
+bool
+is_closed_elsewhere(int reading_end)
+{
+	struct pollfd end = { .fd = reading_end, .events = POLLIN };
+
+	return poll(&end, 1, CLOSED_MS) == 1 && end.revents == POLLHUP;
 }
 
 void

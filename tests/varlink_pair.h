@@ -44,4 +44,8 @@ int receive_all(struct varlink *);
 void make_pipe(int ends[2]);
 bool is_open_elsewhere(int reading_end);
 
+/* The same, where it has been closed or is about to be: who looks through /proc/PID/fd at that
+ * moment has it a little longer. */
+bool is_closed_elsewhere(int reading_end);
+
 #endif
