@@ -301,7 +301,8 @@ on_supervisor(evutil_socket_t socket, short what, void *arg)
 		result = handle(b, &m, fd);
 		if (fd >= 0)
 			close(fd);
-		if (result < 0)
+		/* a client waits for what follows from an answer, and nearly always it is alone */
+		if (result < 0 || m.type == IPC_ANSWER)
 			break;
 	}
 	if (result < 0) { /* it has ended, or told us what we can't do */

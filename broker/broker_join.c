@@ -74,13 +74,11 @@ join_or_refuse(struct request *r)
 
 /* Whoever started before the holder descends from others: that much needs no supervisor. */
 static bool
-may_descend(const struct request *r, struct request *holder)
+may_descend(const struct request *r, const struct request *holder)
 {
 	struct peer *p = r->peer;
 	struct kin kin;
 
-	if (holder->start_ticks == 0 && holder->stat >= 0)
-		holder->start_ticks = kin_start_ticks(holder->stat);
 	if (holder->pidfd < 0 || holder->start_ticks == 0 || p == NULL)
 		return true;
 	if (p->start_ticks == 0 && kin_look(p->pid, &kin) == 0)
@@ -98,7 +96,7 @@ request_ask_next(struct port *port)
 		return;
 	r->id = m.id = ++port->broker->ids;
 	m.token = port->lease.token;
-	request_look(port->holder);
+	request_look_closely(port->holder);
 	/* A holder that has ended is nobody's ancestor, and his number may be another's now. */
 	m.number = (uint64_t)(uint32_t)r->pid << 32;
 	if (may_descend(r, port->holder) &&

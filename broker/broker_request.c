@@ -71,6 +71,14 @@ request_look(struct request *r)
 }
 
 void
+request_look_closely(struct request *r)
+{
+	request_look(r);
+	if (r->start_ticks == 0 && r->stat >= 0)
+		r->start_ticks = kin_start_ticks(r->stat);
+}
+
+void
 request_refuse(struct request *r, const char *error, const char *message, bool with_holder)
 {
 	struct port *port = r->port;

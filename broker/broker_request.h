@@ -41,6 +41,9 @@ void request_gone(struct request *);
  * rest of it. */
 void request_look(struct request *);
 
+/* The same, and when its process started. */
+void request_look_closely(struct request *);
+
 /* Freed after the next publish_notes(). */
 void request_free_later(struct request *);
 

@@ -378,7 +378,7 @@ publish_notes(struct broker *b)
 	for (i = 0; i < n; i++) {
 		emit(b, &b->notes[i]);
 		if (b->notes[i].granted != NULL && b->notes[i].granted == b->notes[i].port->holder)
-			request_look(b->notes[i].granted);
+			request_look_closely(b->notes[i].granted);
 	}
 	while ((over = TAILQ_FIRST(&b->over)) != NULL) {
 		TAILQ_REMOVE(&b->over, over, entry);

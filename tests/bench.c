@@ -116,7 +116,7 @@ bench_leases(size_t waiters)
 {
 	static struct lease_series s;
 	static struct series one, many, yield;
-	struct other *standby;
+	struct other *yielder;
 	struct world yielding;
 	struct pair *quiet_pair, *crowded_pair;
 	struct world quiet, lonely, crowded;
@@ -130,7 +130,7 @@ bench_leases(size_t waiters)
 	world_start(&lonely, 1, 16);
 	world_start(&crowded, 1, (unsigned)waiters + 16);
 	world_start(&yielding, 1, 16);
-	standby = yield_start(&yielding);
+	yielder = yield_start(&yielding);
 	b = lease_bench_start(&quiet);
 	quiet_pair = pair_start(&lonely);
 	crowded_pair = pair_start(&crowded);
@@ -145,7 +145,7 @@ bench_leases(size_t waiters)
 		lease_bench_round(b, &s);
 		pair_round(quiet_pair, 0, HAND_OVERS, &one);
 		pair_round(crowded_pair, waiters, HAND_OVERS, &many);
-		yield_round(standby, &yielding, HAND_OVERS, &yield);
+		yield_round(yielder, &yield);
 	}
 	add_leases(&s);
 	add_hand_overs(&s.round_trip, &one, &many, waiters);
@@ -156,7 +156,7 @@ bench_leases(size_t waiters)
 	crowd_stop(&crowd);
 	pair_stop(crowded_pair);
 	pair_stop(quiet_pair);
-	other_stop(standby);
+	other_stop(yielder);
 	world_stop(&yielding);
 	world_stop(&crowded);
 	world_stop(&lonely);

@@ -126,8 +126,8 @@ void pair_stop(struct pair *);
 
 /* ---- measure_yield.c ---- */
 
-/* A child that has p0 in standby and lets go as soon as it is asked; and one that has the device
- * open without comlease. */
+/* A child that waits for a standby holder that lets go as soon as it is asked; and one that has the
+ * device open without comlease. */
 struct other;
 
 struct other *yield_start(const struct world *);
@@ -136,7 +136,7 @@ void other_stop(struct other *);
 
 /* From Acquire to the descriptor; from the foreign holder's close() to the descriptor of who waits.
  */
-void yield_round(struct other *, const struct world *, size_t times, struct series *);
+void yield_round(struct other *, struct series *);
 void foreign_round(struct other *, const struct world *, size_t times, struct series *);
 
 /* ---- measure_crowd.c ---- */
