@@ -12,7 +12,7 @@
  *	closing		a close waits 10 minutes for the output
  *	lower		DTR and RTS
  *	write TEXT	all of it; blocks
- *	fill N		N bytes "x"; what does not fit at once is left out
+ *	fill N		N bytes "x"; what is not taken within two seconds is left out
  *	read N		waits for N bytes, at most two minutes, and prints them
  *	heir		a child keeps its copy of the descriptor; its pid is printed
  *	leader		goes on as a session leader with the port as its terminal
@@ -115,17 +115,26 @@ write_all(const char *text, size_t length)
 static bool
 fill(size_t length)
 {
+	struct pollfd room = { line, POLLOUT, 0 };
 	char *text = malloc(length);
-	ssize_t n = 0;
 	size_t done = 0;
+	bool fits = true;
 
 	memset(text, 'x', length);
 	fcntl(line, F_SETFL, fcntl(line, F_GETFL) | O_NONBLOCK);
-	while (done < length && (n = write(line, text + done, length - done)) > 0)
-		done += (size_t)n;
+	while (fits && done < length) {
+		ssize_t n = write(line, text + done, length - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno == EAGAIN)
+			fits = poll(&room, 1, 2000) == 1;
+		else
+			break;
+	}
 	free(text);
 	printf("filled %zu\n", done);
-	return n > 0 || errno == EAGAIN;
+	return done == length || !fits;
 }
 
 static bool

@@ -5,13 +5,14 @@
 # for (see vm_suite.py), go over one line, descriptor 9. The machine is the tests' own and is thrown away: nothing
 # is tidied up here that the next test doesn't need tidy.
 #
-# Parts: vm_guest_plug.sh, vm_guest_dirt.sh, vm_guest_drain.sh, vm_guest_unit.sh, vm_guest_rule.sh.
+# Parts: vm_guest_plug.sh, vm_guest_dirt.sh, vm_guest_drain.sh, vm_guest_unit.sh,
+# vm_guest_bridge.sh, vm_guest_rule.sh.
 
 set -u
 shopt -s extglob
 exec 9<>/dev/virtio-ports/control </dev/null
-# How many seconds of a machine of our own that is worth on one that is emulated.
-PATIENCE=60
+# No test waits so long, in seconds, on a machine that has anything to itself. This one is emulated, and its host busy.
+PATIENCE=120
 SCRATCH=/run/vm
 mkdir -p -m 755 "$SCRATCH" && cd "$SCRATCH" || exit 1
 NUMBER=0
@@ -49,7 +50,7 @@ not() { ! "$@"; }
 host()
 {
 	echo "@$*" >&9
-	read -r -t 90 -u 9 ANSWER || { echo "host: no answer to $*"; return 1; }
+	read -r -t 200 -u 9 ANSWER || { echo "host: no answer to $*"; return 1; }
 	case $ANSWER in
 	+*) ANSWER=${ANSWER#+} ;;
 	*) echo "host: $ANSWER"; return 1 ;;
@@ -87,6 +88,7 @@ port()
 	line $fd "$2"
 	result=$?
 	kill $pid
+	wait $pid # it would go on with a comleased that is started again
 	exec {fd}<&-
 	return $result
 }
@@ -94,30 +96,41 @@ is_free() { port "$1" '"state":"free".*"waiting":0'; }
 json() { comlease status --json "$@"; }
 # field JSON NAME: of the first that there is.
 field() { sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p" <<<"$1" | head -n 1; }
-
-# hold NAME PORT ACTION...: `comlease run PORT -- vm_client ACTION...` in the background; the actions' words are
-# read with `line ${OUT[NAME]}`. release NAME: ends what stays; its status.
-declare -A OUT IN PID
-ask()
+token() { field "$(json "$1" | sed 's/.*"lease"//')" token; }
+# as USER COMMAND...
+as() { setpriv --reuid="$1" --regid="$1" --init-groups env -u COMLEASE_SOCKET "${@:2}"; }
+pid_of_service() { systemctl show -P MainPID comleased.service; }
+restarted()
 {
-	local name=$1 port=$2 in out
-	shift 2
+	local old
+	old=$(pid_of_service)
+	systemctl restart comleased.service && [ "$old" != "$(pid_of_service)" ]
+}
+
+# background NAME COMMAND...: its words are read with `line ${OUT[NAME]}`. release NAME: ends what stays; its status.
+declare -A OUT IN PID
+background()
+{
+	local name=$1 in out
+	shift
 	rm -f "$name.in" "$name.out"
 	mkfifo "$name.in" "$name.out"
 	exec {in}<>"$name.in" {out}<>"$name.out"
-	comlease run -l "$name" "$port" -- /tests/vm_client "$@" <"$name.in" >"$name.out" 2>&1 {in}>&- {out}>&- 9>&- &
+	"$@" <"$name.in" >"$name.out" 2>&1 {in}>&- {out}>&- 9>&- &
 	PID[$name]=$!
 	IN[$name]=$in
 	OUT[$name]=$out
 }
+# ask NAME PORT ACTION...: `comlease run PORT -- vm_client ACTION...` in the background. hold: and has it.
+ask() { background "$1" comlease run -l "$1" "$2" -- /tests/vm_client "${@:3}"; }
 hold() { ask "$@" stay && line "${OUT[$1]}" '^staying'; }
 release()
 {
-	local in=${IN[$1]} out=${OUT[$1]} name=$1
+	local in=${IN[$1]} out=${OUT[$1]} pid=${PID[$1]} result
 	echo >&"$in" # not its end: whoever was started later may have the fifo open as well
-	timeout $PATIENCE tail --pid="${PID[$name]}" -f /dev/null
-	wait "${PID[$name]}"
-	local result=$?
+	timeout $PATIENCE tail -s 0.1 --pid="$pid" -f /dev/null || { echo "$1 does not end"; kill -9 "$pid"; }
+	wait "$pid"
+	result=$?
 	exec {in}>&- {out}>&-
 	return $result
 }
@@ -132,13 +145,22 @@ hex() { printf %s "$1" | od -An -v -tx1 | tr -d ' \n'; }
 far()
 {
 	if [ "$1" = acm0 ]; then
-		# A read() that nothing comes for ends, after 5 s: cat and head take that for the end.
-		stty raw -echo min 0 time $(($2 ? 50 : 5)) <&"$GADGET"
+		# A read() that nothing comes for ends, after 25 s: cat and head take that for the end.
+		stty raw -echo min 0 time $(($2 ? 250 : 5)) <&"$GADGET"
 		FAR=$({ if [ "$2" = 0 ]; then cat; else head -c "$2"; fi } <&"$GADGET" | od -An -v -tx1 | tr -d ' \n')
 	else
-		host far "$1" "$2" 10 || return 1
-		FAR=${ANSWER#* }
+		host far "$1" "$2" $PATIENCE || return 1
+		FAR=${ANSWER#*:}
 	fi
+}
+# far_ends PORT TEXT: waits until what arrives there ends so; it is forgotten then.
+far_ends()
+{
+	local end=$((SECONDS + PATIENCE)) all=""
+	until far "$1" 0 && all+=$FAR && [[ $all == *$(hex "$2") ]]; do
+		[ $SECONDS -lt $end ] || { echo "what arrives does not end with $2: $(tail -c 200 <<<"$all")"; return 1; }
+		sleep 0.1
+	done
 }
 # far_says PORT TEXT
 far_says()

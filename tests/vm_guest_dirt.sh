@@ -73,13 +73,14 @@ done
 
 # ---- DTR, RTS ----
 
+# What comes last counts: DTR is down for the hang-up, and down while it is nobody's.
 usb_lines()
 {
-	is_free usb0 && host lines && once usb0 lower show && is_free usb0 && host lines || return 1
-	# Down at the holder's word, down for the hang-up, and down while it is nobody's: what comes last counts.
-	says "$ANSWER" 'dtr\+.*dtr-' && says "$(tr ' ' '\n' <<<"$ANSWER" | grep dtr | tail -n 1)" 'dtr-'
+	once usb0 lower && is_free usb0 && host lines && once usb0 show && is_free usb0 && host lines || return 1
+	says "$ANSWER" 'rts\+' && says "$ANSWER" 'dtr\+.*dtr-' &&
+		says "$(tr ' ' '\n' <<<"$ANSWER" | grep dtr | tail -n 1)" 'dtr-'
 }
-check "usb0: DTR is up in a lease, down for the hang-up and as long as the port is nobody's" usb_lines
+check "usb0: DTR and RTS are up in a lease, DTR is down for the hang-up and as long as the port is nobody's" usb_lines
 note "the adapter was told: $ANSWER"
 uart_lines() { sed -n 's/^1: .* rx:[0-9]* *//p' /proc/tty/driver/serial; }
 uart_lowered()

@@ -1,7 +1,5 @@
 # vm_guest_rule.sh - who may open what; login terminals; doctor and ports; a fax (sourced by vm_guest.sh)
 
-as() { setpriv --reuid="$1" --regid="$1" --init-groups env -u COMLEASE_SOCKET "${@:2}"; }
-
 # ---- the opt-in rule ----
 
 open_to_dialout() { same mode 'dialout 660' "$(stat -L -c '%G %a' /dev/ttyUSB?)"; }
@@ -18,7 +16,7 @@ let_in()
 	is_free usb0 && far usb0 0 && as ann timeout $PATIENCE comlease run usb0 -- /tests/vm_client write '[ann]' 9>&- || return 1
 	far usb0 5 && same 'what arrives' "$(hex '[ann]')" "$FAR"
 }
-other_kept_out() { ! as bob timeout 20 comlease run -w 5 usb0 -- /tests/vm_client write '[bob]' 9>&-; }
+other_kept_out() { ! REFUSED=$(as bob timeout $PATIENCE comlease run usb0 -- /tests/vm_client write '[bob]' 2>&1 9>&-) && says "$REFUSED" ermission; }
 check "the rule that a site may choose takes the devices away from their group" enforce
 check "... then an ordinary user of dialout can't open one by himself" kept_out
 check "... and can by comlease run" let_in
@@ -29,13 +27,22 @@ udevadm trigger --settle --subsystem-match=tty --action=change
 
 # ---- ports that nobody gets ----
 
-console_refused() { ! REFUSED=$(timeout 20 comlease run -w 2 console -- true 2>&1 9>&-) && says "$REFUSED" console; }
+# refused PORT: at once, and not only waiting.
+refused()
+{
+	local status
+	REFUSED=$(timeout $PATIENCE comlease run "$1" -- true 2>&1 9>&-)
+	status=$?
+	[ $status != 0 ] && [ $status != 124 ] || { echo "status $status: $REFUSED"; return 1; }
+}
+console_refused() { refused console && says "$REFUSED" "the kernel's console"; }
 check "the kernel's console is refused, with the reason" console_refused
 note "$REFUSED"
+getty_seen() { says "$(comlease status login)" getty; }
 getty_refused()
 {
-	systemctl start serial-getty@ttyS2.service && eventually pgrep -t ttyS2 || return 1
-	! REFUSED=$(timeout 20 comlease run -w 5 login -- true 2>&1 9>&-) && says "$REFUSED" 'getty|login'
+	systemctl start serial-getty@ttyS2.service && eventually getty_seen || return 1
+	refused login && says "$REFUSED" 'login terminal.*getty'
 }
 check "a port with a getty is refused, with the reason" getty_refused
 note "$REFUSED"
@@ -64,15 +71,20 @@ note "$(cat doctor)"
 
 # ---- a fax ----
 
+# The modems' telephone line does not wait: where an emulated machine is late with the next row, it is lost, and the
+# page is sent again. One of three will do.
 fax()
 {
-	[ -e /tests/page.tif ] || return 1
-	is_free usb0 && host modem usb0 || return 1
-	cp /tests/page.tif . && timeout 150 comlease run -l fax -- efax -d "$(readlink -f /run/comlease/port/usb0)" -o1 -h ' ' -l 100 -t 200 page.tif 2>&1 9>&-
+	cp /tests/page.tif . || return 1
+	for _ in 1 2 3; do
+		is_free usb0 && host modem usb0 || return 1
+		timeout 250 comlease run -l fax -- efax -d "$(readlink -f /run/comlease/port/usb0)" -o1 -h ' ' -l 100 -t 200 page.tif 2>&1 9>&- &&
+			host page && return 0
+	done
+	return 1
 }
 if [ -e /tests/page.tif ]; then
-	check "efax, as it is, sends a page through a ttyUSB under comlease run" fax
-	check "... and it arrives at another efax, row by row" host page
+	check "efax, as it is, sends a page through a ttyUSB under comlease run: it arrives at another efax, row by row" fax
 	note "$ANSWER"
 else
 	ok "efax sends a page through a ttyUSB # SKIP no ghostscript or efax to make one"

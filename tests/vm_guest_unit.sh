@@ -1,8 +1,5 @@
 # vm_guest_unit.sh - systemd and comlease: restart, reload, crash, watchdog, socket (sourced by vm_guest.sh)
 
-token() { field "$(json "$1" | sed 's/.*"lease"//')" token; }
-pid_of_service() { systemctl show -P MainPID comleased.service; }
-
 # lives_through COMMAND...: one holds, one waits; neither notices.
 lives_through()
 {
@@ -20,12 +17,6 @@ lives_through()
 	far_says usb0 abc && line "${OUT[first]}" '^read' && same 'what the holder reads' 'read abc' "$LINE" || return 1
 	far usb0 5 && same 'what it writes' "$(hex '[two]')" "$FAR" || return 1
 	release first && line "${OUT[second]}" '^staying' && release second
-}
-restarted()
-{
-	local old
-	old=$(pid_of_service)
-	systemctl restart comleased.service && [ "$old" != "$(pid_of_service)" ]
 }
 killed()
 {
@@ -51,7 +42,7 @@ tells_its_state() { [ -n "$(systemctl show -P StatusText comleased.service)" ]; 
 check "... and it says how it is in systemctl status" tells_its_state
 note "$(systemctl show -P StatusText comleased.service)"
 
-kill "$MONITOR" # it would ask at once
+kill "$MONITOR" && wait "$MONITOR" # it would ask at once
 by_socket()
 {
 	systemctl stop comleased.service && systemctl start comleased.socket || return 1

@@ -4,13 +4,17 @@
 # tested. The tricky idea: one selector waits for all of it, so nothing here needs a thread, and what arrives at a
 # far end is read at once: a line of the guest never stalls for us.
 
+import fcntl
 import json
 import os
 import selectors
 import signal
 import socket
 import subprocess
+import termios
 import time
+
+PATIENCE_S = 60
 
 
 class Failure(Exception):
@@ -44,10 +48,22 @@ class Peer:
     def send(self, data):
         self.connection.sendall(data)
 
+    def unread(self):
+        """How much of that qemu has not read yet; nothing tells when it has."""
+        return int.from_bytes(fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)), "little")
+
     def join(self, descriptor):
         """From now on it is a wire between the guest's port and this descriptor."""
+        self.part()
+        self.arrived.clear()
         self.modem = descriptor
         self.machine.selector.register(descriptor, selectors.EVENT_READ, self.modem_ready)
+
+    def part(self):
+        if self.modem is not None:
+            self.machine.selector.unregister(self.modem)
+            os.close(self.modem)
+            self.modem = None
 
     def relay(self):
         try:
@@ -68,11 +84,9 @@ class Peer:
             raise Failure(f"{self.name}: the modem is gone: {why}")
 
     def close(self):
-        for each in (self.connection, self.modem):
-            if each is not None and each in self.machine.selector.get_map():
-                self.machine.selector.unregister(each)
-        if self.modem is not None:
-            os.close(self.modem)
+        self.part()
+        if self.connection in self.machine.selector.get_map():
+            self.machine.selector.unregister(self.connection)
         self.connection.close()
 
 
@@ -80,6 +94,10 @@ class Machine:
     """The guest. `folder`: what tests/vm has built; `share`: what it sees as /tests; `scratch`: for sockets."""
 
     PORTS = ("uart0", "uart1")  # ttyS1, ttyS2; ttyS0 is the console
+    # It may be emulated on a busy host: Linux is not to give up because its timer seems to stand still, nor systemd
+    # because a unit takes longer than 90 s.
+    KERNEL_OPTIONS = ("console=ttyS0 quiet panic=-1 no_timer_check rcupdate.rcu_cpu_stall_suppress=1 "
+                      "systemd.show_status=0 systemd.default_timeout_start_sec=300")
 
     def __init__(self, folder, share, scratch):
         self.folder, self.share, self.scratch = folder, share, scratch
@@ -100,12 +118,13 @@ class Machine:
         library = [os.path.join(root, each) for each in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")]
         os.environ["QEMU_MODULE_DIR"] = os.path.join(library[0], "qemu")
         environment = dict(os.environ, LD_LIBRARY_PATH=":".join(library))
-        command = [os.path.join(root, "usr/bin/qemu-system-x86_64")]
+        # It ends with us, however we end.
+        command = ["setpriv", "--pdeathsig", "KILL", os.path.join(root, "usr/bin/qemu-system-x86_64")]
         for each in ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"):
             command += ["-L", os.path.join(root, each)]
         command += ["-nodefaults", "-display", "none", "-no-reboot", "-m", "512", "-smp", "2", "-accel", accelerator(),
                     "-kernel", self.folder + "/vmlinuz", "-initrd", self.folder + "/initrd.gz",
-                    "-append", "console=ttyS0 quiet panic=-1 systemd.show_status=0",
+                    "-append", self.KERNEL_OPTIONS,
                     "-drive", f"file={self.folder}/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe",
                     "-fsdev", f"local,id=share,path={self.share},security_model=none,readonly=on",
                     "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
@@ -135,7 +154,8 @@ class Machine:
 
     def connect(self, name):
         connection = socket.socket(socket.AF_UNIX)
-        for _ in range(200):
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
             try:
                 connection.connect(self.path(name))
                 return connection
@@ -157,7 +177,7 @@ class Machine:
     # ---- QMP ----
 
     def answer(self):
-        self.qmp.settimeout(60)
+        self.qmp.settimeout(PATIENCE_S)
         line = self.qmp_file.readline()
         if not line:
             raise Failure("qemu has ended")
