@@ -11,8 +11,8 @@
 #include "clock.h"
 
 /* Who does not answer in that time has other troubles. On a busy machine a look at some hundred
- * processes takes a second, and the one that was under way comes first. A keeper that hangs is given
- * up later (BROKER_KEEPER_MS), and that may be what he waits for. */
+ * processes takes a second, and the one that was under way comes first. A keeper that hangs is
+ * given up later (BROKER_KEEPER_MS), and that may be what he waits for. */
 #define DOUBT_MS 3000
 
 static void
