@@ -72,7 +72,7 @@ decide(int dirfd, const char *path, int flags, const struct shim_stat *status)
 		return SHIM_NOT_OURS;
 	if (status->error == 0 && S_ISCHR(status->mode) && comlease_can_be_serial(status->rdev))
 		return open_present(dirfd, path, status->rdev, flags);
-	if (status->error == ENOENT && path[0] && !shim_is_inside())
+	if (status->error == ENOENT && path && path[0] && !shim_is_inside())
 		return open_absent(dirfd, path, flags);
 	return SHIM_NOT_OURS;
 }
